@@ -1,0 +1,84 @@
+package encoder
+
+import "fmt"
+
+// Progress is how far a running encode is. It only grows.
+type Progress struct {
+	Fraction float64 `json:"fraction"` // 0 to 1
+	Speed    float64 `json:"speed"`    // seconds of film per second of wall time
+}
+
+// File is one stored object. Its key is told by its place: see InitName and
+// SegmentName.
+type File struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // lower-case hex
+}
+
+// Segment is one media segment of a track.
+type Segment struct {
+	File
+	Start    int64 `json:"start"` // decode time of the first sample, in ticks of the track's timescale
+	Duration int64 `json:"duration"`
+	Samples  int   `json:"samples"` // pictures, or audio frames
+}
+
+// Track is one rendition of one chunk (or of the whole film, for sound).
+type Track struct {
+	Rendition string    `json:"rendition"`
+	Codecs    string    `json:"codecs"` // RFC 6381, such as "avc1.640028"
+	Timescale int64     `json:"timescale"`
+	Init      File      `json:"init"`
+	Segments  []Segment `json:"segments"`
+}
+
+// Samples counts the pictures (or audio frames) of all segments.
+func (t Track) Samples() int64 {
+	var n int64
+	for _, s := range t.Segments {
+		n += int64(s.Samples)
+	}
+	return n
+}
+
+// Bytes is the size of all media segments, without the init segment.
+func (t Track) Bytes() int64 {
+	var n int64
+	for _, s := range t.Segments {
+		n += s.Bytes
+	}
+	return n
+}
+
+// Check is one thing that was verified, with the numbers it was judged by.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// Result is what one encode task leaves behind. It exists only when every
+// check of the task passed.
+type Result struct {
+	Tracks []Track `json:"tracks"`
+	Poster *File   `json:"poster,omitempty"` // the chunk that holds the poster's frame has it
+	Checks []Check `json:"checks"`
+	CPU    float64 `json:"cpu_s"`  // processor seconds of the encode
+	Wall   float64 `json:"wall_s"` // wall seconds of the encode
+}
+
+// InitName is the file name of an init segment: chunk and attempt tell
+// apart what two workers may have written for the same chunk.
+func InitName(chunk, attempt int) string {
+	return fmt.Sprintf("c%05d-a%d-init.mp4", chunk, attempt)
+}
+
+// SegmentName is the file name of the n-th media segment (from 0) of a chunk.
+func SegmentName(chunk, attempt, n int) string {
+	return fmt.Sprintf("c%05d-a%d-%05d.m4s", chunk, attempt, n)
+}
+
+// PosterName is the file name of a poster before publication.
+func PosterName(chunk, attempt int) string {
+	return fmt.Sprintf("c%05d-a%d-poster.jpg", chunk, attempt)
+}

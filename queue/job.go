@@ -1,0 +1,196 @@
+// Package queue holds the words of work: a Job is a film on its way, a Task
+// is one step of it that a worker does, and one table each says how they move.
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"bobine/encoder"
+)
+
+// ErrNotExist means that no such job or task is in the ledger.
+var ErrNotExist = errors.New("no such job")
+
+// Job is one source on its way to being a published film.
+type Job struct {
+	ID       string    `json:"id"`
+	Partner  string    `json:"partner"`
+	Title    string    `json:"title"`
+	Profile  string    `json:"profile"`
+	Origin   Origin    `json:"origin"`
+	State    State     `json:"state"`
+	Created  time.Time `json:"created"`
+	Deadline time.Time `json:"deadline"`
+	Started  time.Time `json:"started,omitzero"` // first task handed out, since the last retry
+	Ended    time.Time `json:"ended,omitzero"`
+
+	Source *encoder.Source `json:"source,omitempty"` // once probed
+	Ladder *encoder.Ladder `json:"ladder,omitempty"` // once probed
+
+	Renditions []Made          `json:"renditions,omitempty"` // once verified
+	Checks     []encoder.Check `json:"checks,omitempty"`
+	Outputs    *Outputs        `json:"outputs,omitempty"` // once published
+	Warnings   []string        `json:"warnings,omitempty"`
+	Error      *Fault          `json:"error,omitempty"` // why it ended rejected or failed
+
+	Tasks    int     `json:"tasks"`     // made so far
+	TasksEnd int     `json:"tasks_end"` // finished of those
+	Attempts int     `json:"attempts"`  // handed out, over all tasks
+	Progress float64 `json:"progress"`  // 0 to 1, of all work; only grows until an operator retries
+
+	Version int64 `json:"-"` // of the record, for compare-and-set; 0: not stored yet
+}
+
+// Origin is where the source lies. It is read, never written.
+type Origin struct {
+	URL   string `json:"url"`   // file:///abs/path or http(s)://…
+	Name  string `json:"name"`  // as the partner calls it; only ever shown
+	Bytes int64  `json:"bytes"` // 0: unknown
+	Mark  string `json:"mark"`  // changes when the source does: an ETag, or size and time of a file
+}
+
+// Made is a rendition as it came out.
+type Made struct {
+	Name             string  `json:"name"`
+	Codec            string  `json:"codec"`
+	Codecs           string  `json:"codecs"` // RFC 6381
+	Width            int     `json:"width,omitempty"`
+	Height           int     `json:"height,omitempty"`
+	FPS              float64 `json:"fps,omitempty"`
+	Channels         int     `json:"channels,omitempty"`
+	Language         string  `json:"language,omitempty"`
+	Bandwidth        int64   `json:"bandwidth"` // bit/s of the heaviest segment
+	AverageBandwidth int64   `json:"average_bandwidth"`
+	Frames           int64   `json:"frames"`
+	Duration         float64 `json:"duration_s"`
+	Bytes            int64   `json:"bytes"`
+}
+
+// Outputs are the storage references of what a job published.
+type Outputs struct {
+	Root     string `json:"root"`
+	Master   string `json:"master"`
+	Manifest string `json:"manifest,omitempty"` // DASH
+	Poster   string `json:"poster,omitempty"`
+	Record   string `json:"record"` // bobine.json
+}
+
+// Fault says why something ended badly.
+type Fault struct {
+	Code    string `json:"code"`           // one word or two for machines, such as "bad-input", "no-space"
+	Message string `json:"message"`        // what failed, on which thing
+	Hint    string `json:"hint,omitempty"` // what to do
+	Task    string `json:"task,omitempty"`
+	Log     string `json:"log,omitempty"` // the last lines the encoder said
+}
+
+func (f *Fault) Error() string { return f.Message }
+
+// The codes of Fault that the farm acts on.
+const (
+	CodeBadInput = "bad-input" // never tried again: the job is rejected
+	CodeNoSpace  = "no-space"
+	CodeCheck    = "check-failed"
+	CodeLost     = "worker-lost"
+	CodeSource   = "source-unreachable"
+	CodeInternal = "internal"
+)
+
+// Kind is what a task does.
+type Kind string
+
+// The kinds of task, in the order a film meets them.
+const (
+	KindProbe   Kind = "probe"
+	KindVideo   Kind = "video"   // one chunk to every rung
+	KindAudio   Kind = "audio"   // every sound track of the whole film
+	KindVerify  Kind = "verify"  // the whole, from the parts
+	KindPublish Kind = "publish" // playlists and bobine.json
+)
+
+// Task is one step of a job. A worker that holds attempt N may report for N
+// only: whatever an older attempt says no longer counts.
+type Task struct {
+	ID       string    `json:"id"` // <job>.<kind>[.<chunk>]
+	Job      string    `json:"job"`
+	Partner  string    `json:"partner"`
+	Kind     Kind      `json:"kind"`
+	Chunk    int       `json:"chunk"` // of KindVideo
+	Deadline time.Time `json:"deadline"`
+	Work     float64   `json:"work"` // relative size, for the job's progress
+
+	State     TaskState `json:"state"`
+	Attempt   int       `json:"attempt"`             // 0: never handed out
+	Owner     string    `json:"owner,omitempty"`     // worker of the running attempt
+	Failures  int       `json:"failures,omitempty"`  // attempts that failed by their own fault
+	Lost      int       `json:"lost,omitempty"`      // attempts whose worker vanished
+	Since     time.Time `json:"since"`               // of the state
+	NotBefore time.Time `json:"not_before,omitzero"` // a retry waits until then
+	Fault     *Fault    `json:"fault,omitempty"`     // of the last attempt that failed
+
+	Version int64 `json:"-"`
+}
+
+// Order is the place of the task in the line: the least runs first. Plain
+// earliest deadline today, and here is where partners' shares will count.
+func (t Task) Order() float64 { return float64(t.Deadline.UnixMilli()) }
+
+// TaskID names a task of a job.
+func TaskID(job string, k Kind, chunk int) string {
+	if k == KindVideo {
+		return fmt.Sprintf("%s.%s.%d", job, k, chunk)
+	}
+	return fmt.Sprintf("%s.%s", job, k)
+}
+
+// Outcome is what a finished task hands to the job. Which fields are set is
+// told by the task's kind.
+type Outcome struct {
+	Source   *encoder.Source `json:"source,omitempty"`  // probe
+	Encode   *encoder.Result `json:"encode,omitempty"`  // video, audio
+	Made     []Made          `json:"made,omitempty"`    // verify
+	Checks   []encoder.Check `json:"checks,omitempty"`  // verify
+	Outputs  *Outputs        `json:"outputs,omitempty"` // publish
+	Warnings []string        `json:"warnings,omitempty"`
+}
+
+// Message is what travels to a worker: run this attempt of this task.
+type Message struct {
+	Task    string `json:"task"`
+	Attempt int    `json:"attempt"`
+}
+
+// Enqueuer hands messages to whichever worker is free. Handing over the same
+// message twice is success, and delivers it at least once.
+type Enqueuer interface {
+	Enqueue(ctx context.Context, m Message) error
+}
+
+// Beat is what a worker says of itself every few seconds.
+type Beat struct {
+	Worker  string          `json:"worker"`
+	Token   string          `json:"token,omitempty"` // of the launch it answers
+	PID     int             `json:"pid"`
+	Host    string          `json:"host"`
+	Slots   int             `json:"slots"`
+	Seq     int64           `json:"seq"`   // grows by one each beat: the clock of no machine matters
+	Holds   map[string]Hold `json:"holds"` // the attempts it runs, by task id
+	Leaving bool            `json:"leaving,omitempty"`
+}
+
+// Hold is one attempt in a worker's hands.
+type Hold struct {
+	Attempt int `json:"attempt"`
+	encoder.Progress
+}
+
+// NewID makes a job id: sortable by time, hard to guess, safe in a file name
+// and in a URL.
+func NewID(now time.Time) string {
+	return fmt.Sprintf("%09x%s", now.UnixMilli()/1000, strings.ToLower(rand.Text()[:10]))
+}

@@ -1,0 +1,87 @@
+// Package storage holds the words of keeping things: a Ref names an object,
+// a Store keeps objects whole.
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Ref names an object below a store's root: slash-separated, relative and
+// clean, at most 1,024 bytes of UTF-8 without control characters.
+type Ref string
+
+// Join builds a Ref from parts.
+func Join(parts ...string) Ref { return Ref(path.Join(parts...)) }
+
+// Check tells what is wrong with a Ref, in words that name it.
+func (r Ref) Check() error {
+	s := string(r)
+	switch {
+	case s == "", s == ".":
+		return fmt.Errorf("%w: it is empty", ErrBadRef)
+	case len(s) > 1024:
+		return fmt.Errorf("%w: %.40q… is %d bytes long, at most 1024 may be", ErrBadRef, s, len(s))
+	case !utf8.ValidString(s):
+		return fmt.Errorf("%w: %q is not UTF-8", ErrBadRef, s)
+	case strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		return fmt.Errorf("%w: %q has a control character", ErrBadRef, s)
+	case strings.HasPrefix(s, "/"), path.Clean(s) != s, s == "..", strings.HasPrefix(s, "../"):
+		return fmt.Errorf("%w: %q is not a clean relative path", ErrBadRef, s)
+	}
+	return nil
+}
+
+// Object is what a store knows of one object.
+type Object struct {
+	Ref      Ref
+	Bytes    int64
+	SHA256   string // lower-case hex; set by Put, empty where the store would have to read to tell
+	Modified time.Time
+}
+
+// The errors callers act on. Every other error of a Store is a fault that
+// may pass: try again.
+var (
+	ErrNotExist = errors.New("no such object")
+	ErrExist    = errors.New("the object exists already")
+	ErrBadRef   = errors.New("not an object name")
+	ErrNoSpace  = errors.New("no space left in storage")
+)
+
+// PutOptions refine a Put. The zero value replaces whatever was there.
+type PutOptions struct {
+	IfAbsent    bool   // create only: ErrExist when the object exists, which stays as it was
+	ContentType string // absent: told by the name's extension
+}
+
+// Store keeps objects. Implementations are safe for concurrent use. A
+// cancelled context ends a call soon with the context's error.
+type Store interface {
+	// Stat tells of an object, or ErrNotExist.
+	Stat(ctx context.Context, r Ref) (Object, error)
+
+	// Open reads n bytes from off on; n < 0 reads to the end. A range that
+	// begins at or past the end reads nothing. The caller closes. ErrNotExist.
+	Open(ctx context.Context, r Ref, off, n int64) (io.ReadCloser, error)
+
+	// Put stores the body, all or nothing: no reader, Stat or List ever sees
+	// part of it, and when Put returns without error the object outlives a
+	// power cut. If body fails, so does Put, with that error inside. The
+	// Object returned bears the SHA-256 of what was stored.
+	Put(ctx context.Context, r Ref, body io.Reader, o PutOptions) (Object, error)
+
+	// List walks all objects whose Ref begins with prefix followed by "/" (or
+	// all, for ""), in lexical order of Refs. Absent prefixes list nothing.
+	List(ctx context.Context, prefix Ref) iter.Seq2[Object, error]
+
+	// Delete removes objects. An absent one is success.
+	Delete(ctx context.Context, refs ...Ref) error
+}
