@@ -78,6 +78,13 @@ func SegmentName(chunk, attempt, n int) string {
 	return fmt.Sprintf("c%05d-a%d-%05d.m4s", chunk, attempt, n)
 }
 
+// Part is one rendition of one chunk, under the attempt that won it.
+type Part struct {
+	Chunk   int `json:"chunk"`
+	Attempt int `json:"attempt"`
+	Track
+}
+
 // PosterName is the file name of a poster before publication.
 func PosterName(chunk, attempt int) string {
 	return fmt.Sprintf("c%05d-a%d-poster.jpg", chunk, attempt)
