@@ -1,0 +1,126 @@
+package api
+
+import (
+	"time"
+
+	"bobine/queue"
+)
+
+// Job is the object scripts rely on: fields are added, never renamed or
+// removed. Arrays are never null. Durations are seconds, times RFC 3339.
+type Job struct {
+	ID       string      `json:"id"`
+	Partner  string      `json:"partner"`
+	Title    string      `json:"title"`
+	Profile  string      `json:"profile"`
+	State    queue.State `json:"state" doc:"received, probing, encoding, verifying, publishing, backing-up; ends: done, rejected, failed, cancelled"`
+	Stage    string      `json:"stage" doc:"The state in words for humans"`
+	Progress float64     `json:"progress" doc:"0 to 1, of all work"`
+	// StageProgress is for a bar per stage; Progress is the film's.
+	StageProgress float64 `json:"stage_progress" doc:"0 to 1, of this stage alone"`
+
+	Created  time.Time  `json:"created"`
+	Started  *time.Time `json:"started" doc:"When the first task was handed out, since the last retry; null before"`
+	Ended    *time.Time `json:"ended" doc:"null while it runs"`
+	ETA      *time.Time `json:"eta" doc:"When it will be done at the present speed; null when unknown or ended"`
+	Deadline time.Time  `json:"deadline"`
+	Slack    float64    `json:"slack_s" doc:"Deadline less ETA (or less the end, or less now where neither is known), in seconds; negative is late"`
+
+	Source     *Source     `json:"source" doc:"null until probed"`
+	Renditions []Rendition `json:"renditions" doc:"Empty until verified"`
+	Outputs    *Outputs    `json:"outputs" doc:"null until published"`
+	Checks     []Check     `json:"checks"`
+	Warnings   []string    `json:"warnings"`
+	Attempts   int         `json:"attempts" doc:"Handed out, over all tasks"`
+	Error      *Error      `json:"error" doc:"Why it was rejected or failed; null otherwise"`
+
+	Tasks []Task `json:"tasks,omitempty" doc:"Only when asked for"`
+}
+
+// Source is what the probe found.
+type Source struct {
+	Name      string  `json:"name" doc:"As the partner calls it"`
+	Container string  `json:"container"`
+	Duration  float64 `json:"duration_s"`
+	Bytes     int64   `json:"bytes"`
+	Video     *Video  `json:"video" doc:"null: sound only"`
+	Audio     []Audio `json:"audio"`
+}
+
+// Video is the picture as a player shows it.
+type Video struct {
+	Codec      string  `json:"codec"`
+	Width      int     `json:"width"`
+	Height     int     `json:"height"`
+	FPS        float64 `json:"fps"`
+	Frames     int64   `json:"frames"`
+	Rotation   int     `json:"rotation,omitempty" doc:"Degrees clockwise; width and height are given as turned"`
+	VFR        bool    `json:"vfr,omitempty"`
+	Interlaced bool    `json:"interlaced,omitempty"`
+	HDR        bool    `json:"hdr,omitempty"`
+}
+
+// Audio is one sound track.
+type Audio struct {
+	Codec      string  `json:"codec"`
+	Channels   int     `json:"channels"`
+	SampleRate int     `json:"sample_rate"`
+	Language   string  `json:"language,omitempty"`
+	Duration   float64 `json:"duration_s"`
+}
+
+// Rendition is one picture or sound that was made.
+type Rendition struct {
+	Name             string  `json:"name"`
+	Codec            string  `json:"codec"`
+	Codecs           string  `json:"codecs" doc:"RFC 6381"`
+	Width            int     `json:"width" doc:"0: sound"`
+	Height           int     `json:"height"`
+	FPS              float64 `json:"fps"`
+	Channels         int     `json:"channels,omitempty"`
+	Language         string  `json:"language,omitempty"`
+	Bandwidth        int64   `json:"bandwidth" doc:"bit/s of the heaviest segment"`
+	AverageBandwidth int64   `json:"average_bandwidth"`
+	Frames           int64   `json:"frames"`
+	Duration         float64 `json:"duration_s"`
+	Bytes            int64   `json:"bytes"`
+}
+
+// Outputs are storage references; the API serves each under its own name
+// below "/". Play is a page that plays the film.
+type Outputs struct {
+	Master   string `json:"master"`
+	Manifest string `json:"manifest" doc:"DASH; empty when there is none"`
+	Root     string `json:"root"`
+	Poster   string `json:"poster,omitempty"`
+	Record   string `json:"record" doc:"bobine.json"`
+	Play     string `json:"play" doc:"URL of a page that plays the film"`
+}
+
+// Check is one thing that was verified.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+// Error says what failed, on which task, and what to do.
+type Error struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint"`
+	Task    string `json:"task,omitempty"`
+	Log     string `json:"log,omitempty" doc:"The last lines the encoder said"`
+}
+
+// Task is one step of the job.
+type Task struct {
+	ID       string          `json:"id"`
+	Kind     queue.Kind      `json:"kind"`
+	Chunk    int             `json:"chunk" doc:"Of kind video"`
+	State    queue.TaskState `json:"state"`
+	Attempt  int             `json:"attempt" doc:"0: never handed out"`
+	Progress float64         `json:"progress"`
+	Worker   string          `json:"worker"`
+	Fault    *Error          `json:"fault" doc:"Of the last attempt that failed"`
+}
