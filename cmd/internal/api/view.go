@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -68,6 +69,10 @@ var kinds = map[queue.State][]queue.Kind{
 	queue.Publishing: {queue.KindPublish},
 }
 
+// closingWork is what the check and the playlists will weigh each, while their
+// tasks are not made yet.
+const closingWork = 0.5
+
 // progress is measured from tasks, in shares of all work.
 type progress struct {
 	done  float64 // 0 to 1
@@ -77,14 +82,20 @@ type progress struct {
 
 func measure(j queue.Job, tasks []queue.Task, beats []queue.Beat) progress {
 	var all, done, fresh, stageAll, stageDone float64
+	closing := 2 * closingWork
 	for _, t := range tasks {
-		w := t.Work * fraction(t, beats)
+		f := fraction(t, beats)
+		w := t.Work * f
+		if t.Kind == queue.KindVerify || t.Kind == queue.KindPublish {
+			closing -= t.Work
+		}
 		all, done = all+t.Work, done+w
 		if t.State != queue.Finished || !t.Since.Before(j.Started) {
 			fresh += w
 		}
 		if slices.Contains(kinds[j.State], t.Kind) {
-			stageAll, stageDone = stageAll+t.Work, stageDone+w
+			share := cmp.Or(t.Work, 1)
+			stageAll, stageDone = stageAll+share, stageDone+share*f
 		}
 	}
 	p := progress{done: j.Progress, fresh: j.Progress}
@@ -93,11 +104,9 @@ func measure(j queue.Job, tasks []queue.Task, beats []queue.Beat) progress {
 	}
 	// Before the ladder is made the probe is the only task, and says nothing
 	// of the work to come.
-	if all > 0 && j.Ladder != nil && done/all > p.done {
-		p.done = done / all
-	}
-	if all > 0 {
-		p.fresh = fresh / all
+	if all > 0 && j.Ladder != nil {
+		all += max(0, closing)
+		p.done, p.fresh = max(p.done, done/all), fresh/all
 	}
 	switch {
 	case j.State == queue.Done:
