@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -193,4 +194,9 @@ type Hold struct {
 // and in a URL.
 func NewID(now time.Time) string {
 	return fmt.Sprintf("%09x%s", now.UnixMilli()/1000, strings.ToLower(rand.Text()[:10]))
+}
+
+// FileMark is the Origin.Mark of a file: it changes when the file does.
+func FileMark(i fs.FileInfo) string {
+	return fmt.Sprintf("%d-%d", i.Size(), i.ModTime().UnixNano())
 }

@@ -1,0 +1,126 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"bobine/provisioner"
+)
+
+// workers is a provider whose workers wait for the end of their standard input.
+func workers(t *testing.T) *Provider {
+	t.Helper()
+	p := New(func(r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+		return exec.Command("cat"), []byte("{}"), nil
+	})
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func launch(t *testing.T, p *Provider, token string) provisioner.Instance {
+	t.Helper()
+	i, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: token, Slots: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func list(t *testing.T, p *Provider) []provisioner.Instance {
+	t.Helper()
+	all, err := p.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// However often and however fast one intent is told, it launches once.
+func TestLaunchOncePerToken(t *testing.T) {
+	p := workers(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "a", Slots: 2}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if again := launch(t, p, "a"); len(list(t, p)) != 1 || list(t, p)[0] != again {
+		t.Errorf("%+v, want the one instance %+v", list(t, p), again)
+	}
+	launch(t, p, "b")
+	if n := len(list(t, p)); n != 2 {
+		t.Errorf("%d instances, want 2", n)
+	}
+}
+
+// A terminated worker is gone when Terminate returns; an absent one is success.
+func TestTerminate(t *testing.T) {
+	p := workers(t)
+	i := launch(t, p, "a")
+	launch(t, p, "b")
+	for range 2 {
+		if err := p.Terminate(t.Context(), i.ID, "never-was"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-p.Changed()
+	if all := list(t, p); len(all) != 1 || all[0].Token != "b" {
+		t.Errorf("%+v, want b alone", all)
+	}
+}
+
+// A worker gets its settings whole; when it ends by itself it leaves the
+// list, and the change is told.
+func TestWorkerEnds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "settings")
+	p := New(func(r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+		return exec.Command("sh", "-c", `read -r line; echo "$line" > "$1"`, "sh", file), []byte(`{"for":"` + r.Token + `"}`), nil
+	})
+	launch(t, p, "a")
+	<-p.Changed()
+	if all := list(t, p); len(all) != 0 {
+		t.Errorf("%+v, want none", all)
+	}
+	if body, err := os.ReadFile(file); err != nil || string(body) != "{\"for\":\"a\"}\n" {
+		t.Errorf("settings %q, %v", body, err)
+	}
+}
+
+// After Close nothing runs and nothing is launched.
+func TestClose(t *testing.T) {
+	p := workers(t)
+	launch(t, p, "a")
+	launch(t, p, "b")
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "c"}); !errors.Is(err, provisioner.ErrNoCapacity) {
+		t.Errorf("launch after close: %v", err)
+	}
+}
+
+// A command that cannot be made or started is an error that names the intent.
+func TestLaunchFails(t *testing.T) {
+	broken := errors.New("no program")
+	p := New(func(provisioner.LaunchRequest) (*exec.Cmd, []byte, error) { return nil, nil, broken })
+	if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "a"}); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	p = New(func(provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+		return exec.Command("/no/such/program"), nil, nil
+	})
+	if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "a"}); err == nil {
+		t.Error("a program that is not there was launched")
+	}
+}
