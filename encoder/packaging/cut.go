@@ -47,8 +47,8 @@ type CutOptions struct {
 //
 // Sound: what the encoder puts before time zero to warm up is dropped. ffmpeg
 // tells it apart only with frag_discont among the flags (by a negative tfdt)
-// or with an edit list; without either the first frame counts as time zero.
-// With -frag_duration 1000000 its fragments stay short.
+// or with an edit list; a file with neither is refused, as its sound would be
+// late by the warm-up. With -frag_duration 1000000 its fragments stay short.
 //
 // The memory needed is about one segment. A damaged or foreign file is an
 // error, and dst then holds nothing of use.
@@ -188,6 +188,9 @@ func (c *cutter) place(fr fragment) (int64, error) {
 // first settles the clock by the first fragment and writes the init segment.
 func (c *cutter) first(fr fragment) (int64, error) {
 	c.zero = c.movie.edit
+	if c.movie.sound && fr.start >= 0 && c.movie.edit == 0 {
+		return 0, errors.New("nothing tells where the sound's warm-up ends: write it with -movflags +frag_discont")
+	}
 	if !c.movie.sound {
 		// A chunk's own clock means nothing: its first picture is the chunk's.
 		c.zero, c.shift = fr.start, fr.samples[0].offset

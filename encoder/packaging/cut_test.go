@@ -205,7 +205,7 @@ func told(t *testing.T, b []byte, track encoder.Track) {
 
 // Whatever is wrong with the source is said in words that name it.
 func TestCutRefuses(t *testing.T) {
-	v := picture(t, 0, 40, 90)
+	v, a, warm := picture(t, 0, 40, 90), sound(t, 0.2), be64(1<<64-1024)
 	gop := bytes.LastIndex(v, []byte("moof")) - 4 // begin of the last GOP
 	replaced := func(old, new string) []byte { return bytes.Replace(v, []byte(old), []byte(new), 1) }
 	good := CutOptions{Rendition: "90p", SegmentSamples: 20}
@@ -225,6 +225,9 @@ func TestCutRefuses(t *testing.T) {
 		{"a GOP lost", lostGOP(v), good, "10000 are missing"},
 		{"other codec", replaced("avc1", "hev1"), good, `"hev1" is neither`},
 		{"subtitles", replaced("vide", "text"), good, "neither picture nor sound"},
+		{"sound without a sign of its warm-up", bytes.Replace(a, warm, make([]byte, 8), 1), CutOptions{SegmentTime: 6}, "frag_discont"},
+		{"sound that begins late", bytes.Replace(a, warm, be64(4096), 1), CutOptions{SegmentTime: 6}, "frag_discont"},
+		{"sound out of step", bytes.Replace(a, warm, be64(1<<64-1000), 1), CutOptions{SegmentTime: 6}, "1000 ticks before time zero"},
 		{"moov without track", replaced("trak", "free"), good, `no box "trak"`},
 		{"moof without time", replaced("tfdt", "free"), good, `no box "tfdt"`},
 	} {

@@ -25,6 +25,9 @@ func FuzzCut(f *testing.F) {
 		if got := track.Init.Bytes + track.Bytes(); got != int64(out.Len()) {
 			t.Errorf("the track tells of %d bytes, %d were written", got, out.Len())
 		}
+		if !video {
+			return // its warm-up is gone, without which it is refused
+		}
 		// What we write we can read again, and it stays as it is.
 		var again bytes.Buffer
 		second, err := Cut(&again, bytes.NewReader(out.Bytes()), o)

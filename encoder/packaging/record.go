@@ -1,0 +1,103 @@
+package packaging
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"path"
+	"time"
+
+	"bobine/encoder"
+	"bobine/queue"
+)
+
+// Record is bobine.json, which lies beside the film and tells all that is
+// known of it.
+type Record struct {
+	Schema     int             `json:"schema"` // 1
+	Job        string          `json:"job"`
+	Partner    string          `json:"partner"`
+	Title      string          `json:"title"`
+	Profile    string          `json:"profile"`
+	Created    time.Time       `json:"created"` // when the job was accepted
+	Origin     RecordOrigin    `json:"origin"`
+	Source     encoder.Source  `json:"source"`
+	Renditions []queue.Made    `json:"renditions"`
+	Checks     []encoder.Check `json:"checks"`
+	Warnings   []string        `json:"warnings"`
+	Versions   Versions        `json:"versions"`
+	Files      []Stored        `json:"files"` // all files of the film but bobine.json itself
+}
+
+// RecordOrigin is where the film came from, as far as it is told to others.
+type RecordOrigin struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Versions are those of the programs that made the film.
+type Versions struct {
+	Bobine string `json:"bobine"`
+	FFmpeg string `json:"ffmpeg"`
+}
+
+// Stored is one published file.
+type Stored struct {
+	Name        string `json:"name"` // below the film's root
+	Bytes       int64  `json:"bytes"`
+	SHA256      string `json:"sha256"`
+	ContentType string `json:"content_type"`
+}
+
+// Media lists the init and media segments that the playlists lead to. What
+// else lies in their folders belongs to nobody.
+func (f Film) Media() []Stored {
+	var out []Stored
+	add := func(r Reel, name, kind string, x encoder.File) {
+		out = append(out, Stored{path.Join(r.Folder, name), x.Bytes, x.SHA256, kind})
+	}
+	for _, r := range f.Video {
+		add(r, r.Init(), "video/mp4", r.Parts[0].Init)
+		for name, s := range r.Segments() {
+			add(r, name, "video/iso.segment", s.File)
+		}
+	}
+	for _, r := range f.Audio {
+		add(r, r.Init(), "audio/mp4", r.Parts[0].Init)
+		for name, s := range r.Segments() {
+			add(r, name, "video/iso.segment", s.File) // the type of m4s, whatever is inside
+		}
+	}
+	return out
+}
+
+// Record makes the record of a film from its job, whose checks and warnings
+// must be complete. A nil poster is no poster.
+func (f Film) Record(j queue.Job, poster *encoder.File, v Versions) Record {
+	files := f.Media()
+	if poster != nil {
+		files = append(files, Stored{Poster, poster.Bytes, poster.SHA256, "image/jpeg"})
+	}
+	for _, x := range f.Files() {
+		sum := sha256.Sum256(x.Body)
+		files = append(files, Stored{x.Name, int64(len(x.Body)), hex.EncodeToString(sum[:]), x.ContentType})
+	}
+	return Record{
+		Schema: 1, Job: j.ID, Partner: j.Partner, Title: j.Title, Profile: j.Profile, Created: j.Created,
+		Origin: RecordOrigin{j.Origin.Name, j.Origin.Bytes}, Source: f.Source,
+		Renditions: f.Made(), Checks: append([]encoder.Check{}, j.Checks...), Warnings: append([]string{}, j.Warnings...),
+		Versions: v, Files: files,
+	}
+}
+
+// Marshal writes the record for humans and machines: the same record always
+// gives the same bytes.
+func (r Record) Marshal() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(r)
+	return b.Bytes(), err
+}
