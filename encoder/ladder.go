@@ -197,7 +197,9 @@ func (r Rung) fit(v Video) (w, h int) {
 	return even(float64(v.Width) * scale), even(float64(v.Height) * scale)
 }
 
-func even(x float64) int { return max(2, int(math.Round(x/2))*2) }
+// even is the nearest even number, the smaller of two: encoders of 4:2:0 take
+// no other, and a picture must not grow.
+func even(x float64) int { return max(2, int(math.Ceil(x/2-0.5))*2) }
 
 func sound(p AudioProfile, a Audio, i int, all []Audio) Rendition {
 	r := Rendition{
