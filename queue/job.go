@@ -132,6 +132,7 @@ type Task struct {
 	Lost      int       `json:"lost,omitempty"`      // attempts whose worker vanished
 	Since     time.Time `json:"since"`               // of the state
 	NotBefore time.Time `json:"not_before,omitzero"` // a retry waits until then
+	Seconds   float64   `json:"seconds,omitempty"`   // wall time of the encode that counts
 	Fault     *Fault    `json:"fault,omitempty"`     // of the last attempt that failed
 
 	Version int64 `json:"-"`

@@ -1,0 +1,237 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"bobine/encoder"
+	"bobine/queue"
+	"bobine/storage/state"
+)
+
+// view is what a job's next step is decided from.
+type view struct {
+	job      queue.Job
+	tasks    []queue.Task
+	outcomes map[string]queue.Outcome // of finished tasks
+	profile  encoder.Profile
+	chunk    time.Duration
+}
+
+// advance moves a job as far as its finished tasks allow and makes the tasks
+// of its next state. It only decides: the change is committed, or not, as a
+// whole. The second result tells whether there is anything to commit.
+func advance(v view, now time.Time) (state.Change, bool, error) {
+	s := &step{view: v, known: map[string]queue.Task{}, change: state.Change{Outcomes: nil}, now: now}
+	for _, t := range v.tasks {
+		s.known[t.ID] = t
+	}
+	moved := false
+	for {
+		event, err := s.next()
+		if err != nil {
+			return state.Change{}, false, err
+		}
+		if event == "" {
+			break
+		}
+		if err := s.job.Move(event, now); err != nil {
+			return state.Change{}, false, err
+		}
+		moved = true
+		if s.job.State.Ended() {
+			s.end()
+		}
+	}
+	tasks, ended, progress := tally(s.known)
+	if tasks != s.job.Tasks || ended != s.job.TasksEnd {
+		s.job.Tasks, s.job.TasksEnd = tasks, ended
+		moved = true
+	}
+	s.job.Progress = max(s.job.Progress, progress)
+	if s.job.State == queue.Done {
+		s.job.Progress = 1
+	}
+	if !moved && len(s.change.Tasks) == 0 {
+		return state.Change{}, false, nil
+	}
+	s.change.Jobs = []queue.Job{s.job}
+	return s.change, true, nil
+}
+
+// step is one advance on its way.
+type step struct {
+	view
+	known  map[string]queue.Task
+	change state.Change
+	now    time.Time
+}
+
+// next is the event the job is ready for, or none.
+func (s *step) next() (queue.Event, error) {
+	if s.job.State.Ended() || s.job.State == queue.Received {
+		return "", nil
+	}
+	for _, t := range s.known {
+		if t.State == queue.Broken {
+			return s.broken(t), nil
+		}
+	}
+	switch s.job.State {
+	case queue.Probing:
+		return s.planned()
+	case queue.Encoding:
+		for _, t := range s.known {
+			if (t.Kind == queue.KindVideo || t.Kind == queue.KindAudio) && t.State != queue.Finished {
+				return "", nil
+			}
+		}
+		return queue.Encoded, s.ensure(queue.KindVerify, 0, 0.5)
+	case queue.Verifying:
+		o, ok := s.outcome(queue.KindVerify)
+		if !ok {
+			return "", nil
+		}
+		s.job.Renditions, s.job.Checks = o.Made, o.Checks
+		return queue.Proved, s.ensure(queue.KindPublish, 0, 0.5)
+	case queue.Publishing:
+		o, ok := s.outcome(queue.KindPublish)
+		if !ok {
+			return "", nil
+		}
+		s.job.Outputs = o.Outputs
+		return queue.Shown, nil
+	case queue.BackingUp:
+		s.warn("no second copy was made: backup is off on this farm")
+		return queue.Copied, nil
+	}
+	return "", nil
+}
+
+// planned takes what the probe found and lays out the encode.
+func (s *step) planned() (queue.Event, error) {
+	if s.job.Ladder == nil {
+		o, ok := s.outcome(queue.KindProbe)
+		if !ok {
+			return "", nil
+		}
+		ladder, err := encoder.Fit(s.profile, *o.Source, s.chunk)
+		if errors.Is(err, encoder.ErrBadInput) {
+			s.job.Error = &queue.Fault{Code: queue.CodeBadInput, Message: err.Error(), Task: queue.TaskID(s.job.ID, queue.KindProbe, 0)}
+			return queue.Refuse, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		s.job.Source, s.job.Ladder = o.Source, &ladder
+		for _, w := range o.Source.Warnings {
+			s.warn(w)
+		}
+	}
+	for _, c := range s.job.Ladder.Chunks {
+		if err := s.ensure(queue.KindVideo, c.Index, s.job.Source.Video.Rate.Seconds(c.Frames)); err != nil {
+			return "", err
+		}
+	}
+	if len(s.job.Ladder.Audio) > 0 {
+		// Sound costs about a fiftieth of a picture ladder.
+		if err := s.ensure(queue.KindAudio, 0, s.job.Source.Duration/50); err != nil {
+			return "", err
+		}
+	}
+	return queue.Planned, nil
+}
+
+// broken tells how a job ends whose task failed for good.
+func (s *step) broken(t queue.Task) queue.Event {
+	s.job.Error = t.Fault
+	if t.Fault != nil && t.Fault.Code == queue.CodeBadInput && (s.job.State == queue.Probing || s.job.State == queue.Encoding) {
+		return queue.Refuse
+	}
+	return queue.Break
+}
+
+// end drops the tasks of a job that ended, and lets go of what only they needed.
+func (s *step) end() {
+	for _, t := range s.known {
+		if s.job.State != queue.Failed {
+			// A failed job keeps its finished chunks: a retry goes on from them.
+			s.change.Forget = append(s.change.Forget, t.ID)
+		}
+		if t.State.Ended() {
+			continue
+		}
+		if err := t.Abandon(s.now); err == nil {
+			s.put(t)
+		}
+	}
+}
+
+// ensure makes a task, or takes a dropped one up again.
+func (s *step) ensure(k queue.Kind, chunk int, work float64) error {
+	id := queue.TaskID(s.job.ID, k, chunk)
+	t, ok := s.known[id]
+	switch {
+	case !ok:
+		t = queue.Task{
+			ID: id, Job: s.job.ID, Partner: s.job.Partner, Kind: k, Chunk: chunk,
+			Deadline: s.job.Deadline, Work: work, State: queue.Waiting, Since: s.now,
+		}
+	case t.State == queue.Dropped:
+		if err := t.Renew(s.now); err != nil {
+			return fmt.Errorf("take up %s again: %w", id, err)
+		}
+	default:
+		return nil
+	}
+	s.put(t)
+	return nil
+}
+
+// put notes a changed task, once.
+func (s *step) put(t queue.Task) {
+	s.known[t.ID] = t
+	for i, old := range s.change.Tasks {
+		if old.ID == t.ID {
+			s.change.Tasks[i] = t
+			return
+		}
+	}
+	s.change.Tasks = append(s.change.Tasks, t)
+}
+
+func (s *step) outcome(k queue.Kind) (queue.Outcome, bool) {
+	id := queue.TaskID(s.job.ID, k, 0)
+	o, ok := s.outcomes[id]
+	return o, ok && s.known[id].State == queue.Finished
+}
+
+func (s *step) warn(w string) {
+	for _, have := range s.job.Warnings {
+		if have == w {
+			return
+		}
+	}
+	s.job.Warnings = append(s.job.Warnings, w)
+}
+
+// tally counts tasks, those finished, and the share of work they are. The
+// first and last steps count a little even while their size is unknown.
+func tally(all map[string]queue.Task) (tasks, ended int, progress float64) {
+	var work, done float64
+	planned := false
+	for _, t := range all {
+		tasks++
+		work += t.Work
+		planned = planned || t.Kind != queue.KindProbe
+		if t.State == queue.Finished {
+			ended++
+			done += t.Work
+		}
+	}
+	if !planned || work == 0 {
+		return tasks, ended, 0
+	}
+	return tasks, ended, min(0.99, done/(work+1))
+}

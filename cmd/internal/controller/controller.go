@@ -1,0 +1,293 @@
+// Package controller wires the control side of the farm: the API, the ledger
+// and its Redis, the queue, the store, and the workers of this machine.
+package controller
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bobine/cmd/internal/api"
+	"bobine/cmd/internal/web"
+	"bobine/cmd/internal/worker"
+	"bobine/configs"
+	"bobine/encoder"
+	"bobine/provisioner"
+	"bobine/provisioner/local"
+	"bobine/queue/redisq"
+	"bobine/storage"
+	localstore "bobine/storage/local"
+	"bobine/storage/state"
+	"bobine/storage/state/redisd"
+)
+
+// Options are what a controller is made of.
+type Options struct {
+	Config  configs.Config
+	Version string
+	Log     *slog.Logger
+
+	// Work is the command line of a worker process; its settings come on
+	// standard input.
+	Work func() (*exec.Cmd, error)
+}
+
+// Controller is a running farm. Use New.
+type Controller struct {
+	config  configs.Config
+	version string
+	log     *slog.Logger
+
+	ledger   *state.Ledger
+	queue    *redisq.Queue
+	store    storage.Store
+	provider *local.Provider
+	silence  *silence
+	listener net.Listener
+	token    string
+
+	conn       state.Conn
+	storeDir   string
+	scratch    string
+	poke       chan struct{} // wakes the loop
+	stopping   chan struct{}
+	background errgroup.Group
+	cleanup    []func() error // run last to first
+}
+
+// New takes the data folder, starts Redis if the config names none, checks
+// it, and listens. Whatever fails, what was begun is undone.
+func New(ctx context.Context, o Options) (c *Controller, err error) {
+	c = &Controller{
+		config: o.Config, version: o.Version, log: o.Log, token: rand.Text(),
+		silence: newSilence(o.Config.Lease.Silence),
+		poke:    make(chan struct{}, 1), stopping: make(chan struct{}),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
+	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.listen} {
+		if err := open(ctx); err != nil {
+			return c, err
+		}
+	}
+	c.provider = local.New(func(r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+		return c.workCommand(o.Work, r)
+	})
+	c.after(c.provider.Close)
+	return c, nil
+}
+
+// Addr is where the API listens.
+func (c *Controller) Addr() string { return c.listener.Addr().String() }
+
+// URL is the API's own, without a slash at its end.
+func (c *Controller) URL() string { return "http://" + c.Addr() }
+
+// Client is a client of this farm's API.
+func (c *Controller) Client() *api.Client { return api.NewClient(c.URL(), c.token) }
+
+// Run works until ctx ends, then stops everything it started.
+func (c *Controller) Run(ctx context.Context) error {
+	server := api.NewServer(api.Options{
+		Farm: c, Outputs: c.store, Base: c.URL(), Token: c.token, Version: c.version,
+		Pages: web.NewHandler(web.Options{Farm: c, Base: c.URL()}), Log: c.log,
+	})
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve the API on %s: %w", c.Addr(), err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-gctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(gctx), 2*time.Second)
+		defer cancel()
+		if err := server.Shutdown(stop); err != nil {
+			return server.Close() // somebody is still watching a film
+		}
+		return nil
+	})
+	g.Go(func() error { return c.loop(gctx) })
+	g.Go(func() error { return c.fleet(gctx) })
+	if err := api.WriteDiscovery(c.config.Data, api.Discovery{URL: c.URL(), Token: c.token, PID: os.Getpid()}); err != nil {
+		return errors.Join(err, c.close())
+	}
+	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
+	c.log.Info("farm is up", "url", c.URL(), "data", c.config.Data)
+	err := g.Wait()
+	close(c.stopping)
+	return errors.Join(err, c.background.Wait(), c.close())
+}
+
+func (c *Controller) after(f func() error) { c.cleanup = append(c.cleanup, f) }
+
+func (c *Controller) close() error {
+	var errs []error
+	for i := len(c.cleanup) - 1; i >= 0; i-- {
+		errs = append(errs, c.cleanup[i]())
+	}
+	c.cleanup = nil
+	return errors.Join(errs...)
+}
+
+func (c *Controller) openData(context.Context) error {
+	dir, err := filepath.Abs(c.config.Data)
+	if err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	c.config.Data = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	l, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	c.after(l.Close)
+	return nil
+}
+
+func (c *Controller) openStore(context.Context) error {
+	c.storeDir = c.config.Storage.Outputs
+	if c.storeDir == "" {
+		c.storeDir = filepath.Join(c.config.Data, "store")
+	}
+	c.scratch = c.config.Encode.Scratch
+	if c.scratch == "" {
+		c.scratch = filepath.Join(c.config.Data, "scratch")
+		// What a killed worker left; nobody else's, since we hold the lock.
+		if err := os.RemoveAll(c.scratch); err != nil {
+			return fmt.Errorf("clear the scratch folder: %w", err)
+		}
+	}
+	for _, dir := range []*string{&c.storeDir, &c.scratch} {
+		abs, err := filepath.Abs(*dir)
+		if err != nil {
+			return fmt.Errorf("find the folder %s: %w", *dir, err)
+		}
+		*dir = abs
+		if err := os.MkdirAll(abs, 0o700); err != nil {
+			return fmt.Errorf("make the folder %s: %w", abs, err)
+		}
+	}
+	store, err := localstore.Open(c.storeDir)
+	c.store = store
+	return err
+}
+
+func (c *Controller) openRedis(ctx context.Context) error {
+	if c.config.Redis.URL == "" {
+		dir := filepath.Join(c.config.Data, "redis")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make the folder of Redis: %w", err)
+		}
+		server, err := redisd.Start(ctx, redisd.Options{Dir: dir, Log: func(line string) { c.log.Debug("redis: " + line) }})
+		if err != nil {
+			return err
+		}
+		c.after(func() error { server.Stop(); return nil })
+		c.conn = server.Conn()
+	} else {
+		c.conn = state.Conn{URL: c.config.Redis.URL}
+		if file := c.config.Redis.PasswordFile; file != "" {
+			password, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("redis.password_file: %w", err)
+			}
+			c.conn.Password = strings.TrimSpace(string(password))
+		}
+	}
+	var err error
+	if c.ledger, err = state.Open(c.conn); err != nil {
+		return err
+	}
+	c.after(c.ledger.Close)
+	if err := c.ledger.Check(ctx, time.Now()); err != nil {
+		return err
+	}
+	if c.queue, err = redisq.New(c.conn); err != nil {
+		return err
+	}
+	c.after(c.queue.Close)
+	return nil
+}
+
+func (c *Controller) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", c.config.API.Listen)
+	if err != nil {
+		return &ListenError{c.config.API.Listen, err}
+	}
+	c.listener = l
+	c.after(func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+// ListenError means that the API's address cannot be had.
+type ListenError struct {
+	Addr string
+	Err  error
+}
+
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("listen on %s: %v: choose another address with --listen or api.listen", e.Addr, errors.Unwrap(e.Err))
+}
+
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// workCommand is a worker of this farm, and the settings it is handed.
+func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+	cmd, err := work()
+	if err != nil {
+		return nil, nil, err
+	}
+	settings, err := json.Marshal(worker.Settings{
+		Redis: c.conn, Store: c.storeDir, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
+		Beat: c.config.Lease.Beat, Attempts: c.config.Encode.Attempts,
+		AllowHosts: c.config.Sources.AllowHosts, Version: c.version,
+	})
+	return cmd, settings, err
+}
+
+// wakeLoop asks for a turn soon.
+func (c *Controller) wakeLoop() {
+	select {
+	case c.poke <- struct{}{}:
+	default:
+	}
+}
+
+// slots is how many encodes a worker runs at once.
+func (c *Controller) slots() int {
+	if c.config.Fleet.Slots > 0 {
+		return c.config.Fleet.Slots
+	}
+	return runtime.NumCPU()
+}
+
+func (c *Controller) profile(name string) (encoder.Profile, error) { return c.config.LoadProfile(name) }
+
+// Profiles lists the names a request may ask for.
+func (c *Controller) Profiles() []string { return c.config.ProfileNames() }

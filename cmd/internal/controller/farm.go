@@ -1,0 +1,232 @@
+package controller
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"time"
+
+	"bobine/cmd/internal/api"
+	"bobine/queue"
+	"bobine/storage"
+	"bobine/storage/state"
+)
+
+// Submit accepts a source: once it returns without error, the job is in the
+// ledger and on storage, and will come to an end.
+func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, error) {
+	now := time.Now()
+	profile := cmp.Or(r.Profile, c.config.Profile)
+	if _, err := c.profile(profile); err != nil {
+		return queue.Job{}, &api.RefusedError{Code: "unknown-profile", Message: err.Error()}
+	}
+	deadline, err := r.DeadlineAt(now, c.config.Promise)
+	if err != nil {
+		return queue.Job{}, &api.RefusedError{Code: "bad-deadline", Message: err.Error()}
+	}
+	u, err := api.ParseSource(r.Source)
+	if err != nil {
+		return queue.Job{}, &api.RefusedError{Code: "bad-source", Message: err.Error()}
+	}
+	from, err := origin(u)
+	if err != nil {
+		return queue.Job{}, err
+	}
+	j := queue.Job{
+		ID: queue.NewID(now), Partner: cmp.Or(r.Partner, c.config.Partner), Origin: from,
+		Title: cmp.Or(r.Title, api.TitleOf(u), "untitled"), Profile: profile,
+		State: queue.Received, Created: now, Deadline: deadline, Tasks: 1,
+	}
+	first := queue.Task{
+		ID: queue.TaskID(j.ID, queue.KindProbe, 0), Job: j.ID, Partner: j.Partner, Kind: queue.KindProbe,
+		Deadline: j.Deadline, State: queue.Waiting, Since: now,
+	}
+	// Storage first: should Redis be lost whole, its jobs are found there.
+	if err := c.record(ctx, j); err != nil {
+		return queue.Job{}, err
+	}
+	if err := c.ledger.Create(ctx, j, first); err != nil {
+		return queue.Job{}, away(err)
+	}
+	c.log.Info("job accepted", "job", j.ID, "partner", j.Partner, "title", j.Title)
+	return j, nil
+}
+
+// record keeps the accepted job as JSON on storage.
+func (c *Controller) record(ctx context.Context, j queue.Job) error {
+	body, err := json.MarshalIndent(j, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write down job %s: %w", j.ID, err)
+	}
+	if _, err := c.store.Put(ctx, storage.Join("jobs", j.ID+".json"), bytes.NewReader(body), storage.PutOptions{}); err != nil {
+		return away(fmt.Errorf("write down job %s: %w", j.ID, err))
+	}
+	return nil
+}
+
+// origin finds the source, as far as it can be known without reading it.
+func origin(u *url.URL) (queue.Origin, error) {
+	refuse := func(code, format string, args ...any) (queue.Origin, error) {
+		return queue.Origin{}, &api.RefusedError{Code: code, Message: fmt.Sprintf(format, args...)}
+	}
+	name := api.NameOf(u)
+	if u.Scheme != "file" {
+		if u.User != nil {
+			return refuse("bad-source", "%q carries a password: it would stand in logs", u.Redacted())
+		}
+		return queue.Origin{URL: u.String(), Name: name}, nil
+	}
+	info, err := os.Stat(u.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return refuse("no-such-file", "%q: no such file on the farm's machine", u.Path)
+	case err != nil:
+		return refuse("unreadable", "%v", err)
+	case !info.Mode().IsRegular():
+		return refuse("bad-source", "%q is not a file", u.Path)
+	case info.Size() == 0:
+		return refuse(queue.CodeBadInput, "%q cannot be encoded: it is empty", u.Path)
+	}
+	return queue.Origin{URL: u.String(), Name: name, Bytes: info.Size(), Mark: queue.FileMark(info)}, nil
+}
+
+// away marks an error of Redis or storage that the caller may wait out.
+func away(err error) error { return fmt.Errorf("%w: %w", api.ErrUnavailable, err) }
+
+// Job tells one job with its tasks and the workers' last beats.
+func (c *Controller) Job(ctx context.Context, id string) (queue.Job, []queue.Task, []queue.Beat, error) {
+	j, err := c.ledger.Job(ctx, id)
+	if err != nil {
+		return queue.Job{}, nil, nil, known(err)
+	}
+	tasks, err := c.ledger.Tasks(ctx, id)
+	if err != nil {
+		return queue.Job{}, nil, nil, away(err)
+	}
+	beats, err := c.ledger.Beats(ctx)
+	if err != nil {
+		return queue.Job{}, nil, nil, away(err)
+	}
+	return j, tasks, beats, nil
+}
+
+// known lets the ledger's own verdicts through, and marks the rest as an outage.
+func known(err error) error {
+	if err == nil || errors.Is(err, queue.ErrNotExist) || errors.Is(err, queue.ErrTransition) {
+		return err
+	}
+	return away(err)
+}
+
+// Jobs lists jobs, newest first.
+func (c *Controller) Jobs(ctx context.Context, f api.Filter) ([]queue.Job, []queue.Beat, error) {
+	sf := state.Filter{Partner: f.Partner, Limit: cmp.Or(f.Limit, api.DefaultLimit)}
+	if f.State != "" {
+		sf.States = []queue.State{f.State}
+	}
+	jobs, err := c.ledger.Jobs(ctx, sf)
+	if err != nil {
+		return nil, nil, away(err)
+	}
+	beats, err := c.ledger.Beats(ctx)
+	if err != nil {
+		return nil, nil, away(err)
+	}
+	return jobs, beats, nil
+}
+
+// Cancel ends a job that is not published yet. Its encodes stop within
+// seconds; a job already cancelled stays so.
+func (c *Controller) Cancel(ctx context.Context, id string) (queue.Job, error) {
+	return c.change(ctx, id, func(v view, now time.Time) (state.Change, error) {
+		if v.job.State == queue.Cancelled {
+			return state.Change{}, nil
+		}
+		if err := v.job.Move(queue.Cancel, now); err != nil {
+			return state.Change{}, err
+		}
+		s := &step{view: v, known: map[string]queue.Task{}, now: now}
+		for _, t := range v.tasks {
+			s.known[t.ID] = t
+		}
+		s.end()
+		s.change.Jobs = []queue.Job{s.job}
+		c.sweepLater(s.job)
+		return s.change, nil
+	})
+}
+
+// Retry takes up a failed job where it broke, and a cancelled one from the
+// first chunk on.
+func (c *Controller) Retry(ctx context.Context, id string) (queue.Job, error) {
+	return c.change(ctx, id, func(v view, now time.Time) (state.Change, error) {
+		return retry(v, now)
+	})
+}
+
+func retry(v view, now time.Time) (state.Change, error) {
+	swept := v.job.State == queue.Cancelled
+	if err := v.job.Move(queue.Retry, now); err != nil {
+		return state.Change{}, err
+	}
+	v.job.Progress = 0
+	change := state.Change{Jobs: []queue.Job{v.job}}
+	for _, t := range v.tasks {
+		encode := t.Kind == queue.KindVideo || t.Kind == queue.KindAudio
+		again := t.State == queue.Broken ||
+			t.State == queue.Dropped && (encode || t.Kind == queue.KindProbe) ||
+			t.State == queue.Finished && swept && encode
+		if !again {
+			continue // verifying and publishing are taken up when their turn comes
+		}
+		if err := t.Renew(now); err != nil {
+			return state.Change{}, err
+		}
+		change.Tasks = append(change.Tasks, t)
+	}
+	return change, nil
+}
+
+// change commits what decide makes of a job and its tasks, again when
+// somebody else was faster.
+func (c *Controller) change(ctx context.Context, id string, decide func(view, time.Time) (state.Change, error)) (queue.Job, error) {
+	for {
+		j, err := c.ledger.Job(ctx, id)
+		if err != nil {
+			return queue.Job{}, known(err)
+		}
+		tasks, err := c.ledger.Tasks(ctx, id)
+		if err != nil {
+			return queue.Job{}, away(err)
+		}
+		change, err := decide(view{job: j, tasks: tasks}, time.Now())
+		if err != nil {
+			return j, err
+		}
+		if len(change.Jobs) == 0 {
+			return j, nil
+		}
+		err = c.ledger.Commit(ctx, change)
+		if errors.Is(err, state.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return j, away(err)
+		}
+		return c.ledger.Job(ctx, id)
+	}
+}
+
+// Ready tells what keeps the farm from accepting work.
+func (c *Controller) Ready(ctx context.Context) error {
+	if err := c.ledger.Check(ctx, time.Now()); err != nil {
+		return away(err)
+	}
+	return nil
+}

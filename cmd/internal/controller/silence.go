@@ -1,0 +1,118 @@
+package controller
+
+import (
+	"time"
+
+	"bobine/provisioner"
+	"bobine/queue"
+)
+
+// silence judges which attempts are lost. It trusts no other machine's
+// clock: a worker is silent when its beat number has not grown for so long
+// on ours, and only time in which we had the ledger ourselves counts.
+type silence struct {
+	limit   time.Duration
+	heard   map[string]heard // by worker
+	last    time.Time        // of the hearing before
+	amnesty bool
+}
+
+type heard struct {
+	seq int64
+	at  time.Time
+}
+
+func newSilence(limit time.Duration) *silence {
+	return &silence{limit: limit, heard: map[string]heard{}}
+}
+
+// pardon gives every worker a fresh grace: the ledger was out of reach, so
+// nobody could be heard.
+func (s *silence) pardon() { s.amnesty = true }
+
+// hear notes the beats of now. A long pause between two hearings was our
+// own sleep, not the workers'.
+func (s *silence) hear(beats []queue.Beat, now time.Time) {
+	if now.Sub(s.last) > s.limit/2 {
+		s.amnesty = true
+	}
+	s.last = now
+	for _, b := range beats {
+		if h, ok := s.heard[b.Worker]; !ok || h.seq != b.Seq || s.amnesty {
+			s.heard[b.Worker] = heard{b.Seq, now}
+		}
+	}
+	if s.amnesty {
+		for w := range s.heard {
+			s.heard[w] = heard{s.heard[w].seq, now}
+		}
+	}
+	s.amnesty = false
+}
+
+// lost tells why an attempt must be given to another worker, or nothing.
+func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner.Instance, now time.Time) string {
+	if t.State == queue.Dispatched {
+		if now.Sub(t.Since) > s.limit && idle(s.live(beats, instances, now)) {
+			return "no worker took it although slots are free"
+		}
+		return ""
+	}
+	h, known := s.heard[t.Owner]
+	if !known {
+		// A worker of before our start that we never heard: count from now.
+		s.heard[t.Owner] = heard{at: now}
+		return ""
+	}
+	for _, b := range beats {
+		if b.Worker != t.Owner {
+			continue
+		}
+		if b.Token != "" && !launched(instances, b.Token) {
+			return "its worker process is gone"
+		}
+		hold, holds := b.Holds[t.ID]
+		if b.Seq == h.seq && now.Sub(h.at) > s.limit {
+			return "its worker has been silent for " + s.limit.String()
+		}
+		// A claim is younger than the beat that would tell of it.
+		if (!holds || hold.Attempt != t.Attempt) && now.Sub(t.Since) > s.limit {
+			return "its worker no longer has it"
+		}
+		return ""
+	}
+	if now.Sub(h.at) > s.limit {
+		return "its worker said nothing for " + s.limit.String()
+	}
+	return ""
+}
+
+// live are the beats of workers that can be given work.
+func (s *silence) live(beats []queue.Beat, instances []provisioner.Instance, now time.Time) []queue.Beat {
+	var out []queue.Beat
+	for _, b := range beats {
+		if (b.Token == "" || launched(instances, b.Token)) && now.Sub(s.heard[b.Worker].at) <= s.limit {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func launched(instances []provisioner.Instance, token string) bool {
+	for _, i := range instances {
+		if i.Token == token {
+			return true
+		}
+	}
+	return false
+}
+
+// idle tells whether some worker has a free slot.
+func idle(beats []queue.Beat) bool {
+	for _, b := range beats {
+		if len(b.Holds) < b.Slots {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"bobine/encoder/packaging"
+)
+
+// A film with sound becomes two rungs and a sound track that another program
+// reads to the last frame, and the record names every file that is there.
+func TestFilmBecomesALadder(t *testing.T) {
+	f := start(t)
+	j := f.done(t, f.submit(t, film(t, 11, "320x180")).ID)
+
+	if j.Progress != 1 || j.ETA != nil || j.Ended == nil || j.Slack <= 0 {
+		t.Errorf("an ended job shows progress %v, eta %v, ended %v, slack %v", j.Progress, j.ETA, j.Ended, j.Slack)
+	}
+	if len(j.Renditions) != 3 || len(j.Checks) == 0 {
+		t.Fatalf("%d renditions and %d checks, want 3 and some", len(j.Renditions), len(j.Checks))
+	}
+	store := filepath.Join(f.data, "store")
+	for _, playlist := range []string{j.Outputs.Master, j.Outputs.Manifest} {
+		frames := countFrames(t, filepath.Join(store, playlist))
+		for i, n := range frames {
+			if n != 275 {
+				t.Errorf("%s: picture %d has %d frames, want 275", playlist, i, n)
+			}
+		}
+		if len(frames) != 2 {
+			t.Errorf("%s: %d pictures, want 2", playlist, len(frames))
+		}
+	}
+	compareRecord(t, filepath.Join(store, j.Outputs.Root))
+
+	for _, name := range []string{j.Outputs.Master, j.Outputs.Manifest, j.Outputs.Poster, j.Outputs.Record} {
+		res, err := http.Get(f.Base() + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("GET %s: %s", name, res.Status)
+		}
+	}
+}
+
+// countFrames lets ffprobe decode every picture of a playlist.
+func countFrames(t *testing.T, path string) []int {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v", "-count_frames",
+		"-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("probe %s: %v\n%s", path, err, out)
+	}
+	var frames []int
+	for _, line := range strings.Fields(string(out)) {
+		n, err := strconv.Atoi(strings.Trim(line, ","))
+		if err != nil {
+			t.Fatalf("probe %s: %s", path, out)
+		}
+		frames = append(frames, n)
+	}
+	return frames
+}
+
+// compareRecord holds bobine.json against the files on disk.
+func compareRecord(t *testing.T, root string) {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join(root, "bobine.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record packaging.Record
+	if err := json.Unmarshal(body, &record); err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{"bobine.json": true}
+	for _, file := range record.Files {
+		named[file.Name] = true
+		in, err := os.Open(filepath.Join(root, file.Name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		h := sha256.New()
+		n, err := io.Copy(h, in)
+		in.Close()
+		if got := hex.EncodeToString(h.Sum(nil)); err != nil || n != file.Bytes || got != file.SHA256 {
+			t.Errorf("%s: %d bytes %s (%v), the record says %d bytes %s", file.Name, n, got, err, file.Bytes, file.SHA256)
+		}
+	}
+	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(root, path); err == nil && !d.IsDir() && !named[rel] {
+			t.Errorf("%s lies there, but the record does not name it", rel)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,95 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+
+	"bobine/encoder"
+	"bobine/encoder/packaging"
+	"bobine/queue"
+	"bobine/storage"
+)
+
+// publication is everything a job will show, worked out from the ledger
+// alone: each attempt to verify or publish comes to the same.
+type publication struct {
+	film   packaging.Film
+	files  []packaging.File // playlists, the master last
+	record packaging.Record
+	checks []encoder.Check // of the chunks, folded
+	poster storage.Ref     // where the winning chunk left it; empty: none
+}
+
+// playlist reads one of the playlists that are to be published.
+func (p publication) playlist(name string) ([]byte, error) {
+	for _, f := range p.files {
+		if f.Name == name {
+			return f.Body, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+}
+
+// assemble gathers the winning parts of a job.
+func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error) {
+	tasks, err := w.ledger.Tasks(ctx, j.ID)
+	if err != nil {
+		return publication{}, err
+	}
+	outcomes, err := w.ledger.Outcomes(ctx, j.ID)
+	if err != nil {
+		return publication{}, err
+	}
+	if j.Source == nil || j.Ladder == nil {
+		return publication{}, fmt.Errorf("assemble job %s: it has no ladder", j.ID)
+	}
+	var p publication
+	var parts []encoder.Part
+	var poster *encoder.File
+	for _, t := range tasks {
+		o, ok := outcomes[t.ID]
+		if t.State != queue.Finished || !ok || o.Encode == nil {
+			continue
+		}
+		for _, track := range o.Encode.Tracks {
+			parts = append(parts, encoder.Part{Chunk: t.Chunk, Attempt: t.Attempt, Track: track})
+		}
+		p.checks = append(p.checks, o.Encode.Checks...)
+		if o.Encode.Poster != nil {
+			poster = o.Encode.Poster
+			p.poster = storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt))
+		}
+	}
+	if p.film, err = packaging.Join(*j.Source, *j.Ladder, parts); err != nil {
+		return publication{}, fmt.Errorf("assemble job %s: %w", j.ID, err)
+	}
+	p.checks = fold(p.checks)
+	p.files = p.film.Files()
+	p.record = p.film.Record(j, poster, packaging.Versions{Bobine: w.Version, FFmpeg: w.encoder.Version()})
+	return p, nil
+}
+
+// fold makes one check of those that every chunk made alike.
+func fold(all []encoder.Check) []encoder.Check {
+	var out []encoder.Check
+	at, parts := map[string]int{}, map[string]int{}
+	for _, c := range all {
+		parts[c.Name]++
+		i, seen := at[c.Name]
+		if !seen {
+			at[c.Name] = len(out)
+			out = append(out, c)
+			continue
+		}
+		if out[i].OK && !c.OK {
+			out[i] = c // the failure is what must be read
+		}
+	}
+	for i, c := range out {
+		if n := parts[c.Name]; n > 1 && c.OK {
+			out[i].Detail = fmt.Sprintf("in all %d parts; the first: %s", n, c.Detail)
+		}
+	}
+	return out
+}

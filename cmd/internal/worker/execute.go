@@ -1,0 +1,257 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"bobine/encoder"
+	"bobine/encoder/ffmpeg"
+	"bobine/encoder/packaging"
+	"bobine/encoder/verify"
+	"bobine/queue"
+	"bobine/storage"
+)
+
+// execute does what the task says and returns what it leaves behind.
+func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, error) {
+	j, err := w.ledger.Job(ctx, t.Job)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	switch t.Kind {
+	case queue.KindProbe:
+		return w.probe(ctx, j)
+	case queue.KindVideo, queue.KindAudio:
+		return w.encode(ctx, j, t)
+	case queue.KindVerify:
+		return w.verify(ctx, j)
+	case queue.KindPublish:
+		return w.publish(ctx, j)
+	}
+	return queue.Outcome{}, fmt.Errorf("task %s: this worker does not know the kind %q: is it older than the controller?", t.ID, t.Kind)
+}
+
+func (w *Worker) probe(ctx context.Context, j queue.Job) (queue.Outcome, error) {
+	if err := w.fetch(ctx, j); err != nil {
+		return queue.Outcome{}, err
+	}
+	path, err := w.input(j)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	src, err := w.encoder.Probe(ctx, path)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	return queue.Outcome{Source: &src}, nil
+}
+
+// encode makes one chunk, or the sound of the whole film, and stores it under
+// names that carry chunk and attempt.
+func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.Outcome, error) {
+	if j.Source == nil || j.Ladder == nil {
+		return queue.Outcome{}, fmt.Errorf("encode %s: the job has no ladder yet", t.ID)
+	}
+	path, err := w.input(j)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	dir := filepath.Join(w.scratch, fmt.Sprintf("%s-%d", t.ID, t.Attempt))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return queue.Outcome{}, fmt.Errorf("make scratch folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+
+	report := func(p encoder.Progress) { w.progress(t.ID, p) }
+	var res encoder.Result
+	folder := "v"
+	if t.Kind == queue.KindAudio {
+		folder = "a"
+		res, err = w.encoder.Audio(ctx, ffmpeg.AudioJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
+	} else {
+		res, err = w.encoder.Video(ctx, ffmpeg.VideoJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Chunk: j.Ladder.Chunks[t.Chunk], Dir: dir, Report: report})
+	}
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	for _, track := range res.Tracks {
+		if err := w.putTrack(ctx, filepath.Join(dir, track.Rendition+".mp4"), storage.Join(j.Root(), folder, track.Rendition), t, track); err != nil {
+			return queue.Outcome{}, err
+		}
+	}
+	if res.Poster != nil {
+		f, err := os.Open(filepath.Join(dir, "poster.jpg"))
+		if err != nil {
+			return queue.Outcome{}, fmt.Errorf("open the poster: %w", err)
+		}
+		defer f.Close()
+		if err := w.put(ctx, storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt)), f, *res.Poster); err != nil {
+			return queue.Outcome{}, err
+		}
+	}
+	return queue.Outcome{Encode: &res}, nil
+}
+
+// putTrack stores the init segment and each media segment of a track, which
+// lie one behind the other in one file.
+func (w *Worker) putTrack(ctx context.Context, path string, folder storage.Ref, t queue.Task, track encoder.Track) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open the encoded track: %w", err)
+	}
+	defer f.Close()
+	var off int64
+	piece := func(name string, want encoder.File) error {
+		body := io.NewSectionReader(f, off, want.Bytes)
+		off += want.Bytes
+		return w.put(ctx, storage.Join(string(folder), name), body, want)
+	}
+	if err := piece(encoder.InitName(t.Chunk, t.Attempt), track.Init); err != nil {
+		return err
+	}
+	for n, s := range track.Segments {
+		if err := piece(encoder.SegmentName(t.Chunk, t.Attempt, n), s.File); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put stores one file and compares what was stored with what was verified.
+func (w *Worker) put(ctx context.Context, r storage.Ref, body io.Reader, want encoder.File) error {
+	got, err := w.store.Put(ctx, r, body, storage.PutOptions{})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", r, err)
+	}
+	if got.Bytes != want.Bytes || got.SHA256 != want.SHA256 {
+		return fmt.Errorf("store %s: %d bytes with digest %.12s were stored, but %d with %.12s were verified", r, got.Bytes, got.SHA256, want.Bytes, want.SHA256)
+	}
+	return nil
+}
+
+// verify judges the whole film from its parts: numbers first, then that
+// every file is in the store, then the playlists it will be shown by.
+func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error) {
+	pub, err := w.assemble(ctx, j)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	checks := append(pub.checks, verify.Whole(pub.film)...)
+	if err := firstFailed(checks); err != nil {
+		return queue.Outcome{}, err
+	}
+	stat := func(name string) (int64, error) {
+		o, err := w.store.Stat(ctx, storage.Join(j.Root(), name))
+		return o.Bytes, err
+	}
+	walked, err := verify.Walk(ctx, pub.playlist, stat)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	checks = append(checks, walked...)
+	if err := firstFailed(checks); err != nil {
+		return queue.Outcome{}, err
+	}
+	return queue.Outcome{Made: pub.film.Made(), Checks: checks}, nil
+}
+
+func firstFailed(checks []encoder.Check) error {
+	for _, c := range checks {
+		if !c.OK {
+			return &ffmpeg.CheckError{Check: c}
+		}
+	}
+	return nil
+}
+
+// publish writes the playlists, the record, and last the master playlist,
+// by which the film becomes visible. Then it sweeps what losing attempts left.
+func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error) {
+	pub, err := w.assemble(ctx, j)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	name := func(file string) storage.Ref { return storage.Join(j.Root(), file) }
+	out := &queue.Outputs{
+		Root: j.Root(), Master: string(name(packaging.Master)), Manifest: string(name(packaging.Manifest)), Record: string(name(packaging.Log)),
+	}
+	if pub.poster != "" {
+		out.Poster = string(name(packaging.Poster))
+		if err := w.createPoster(ctx, pub.poster, name(packaging.Poster)); err != nil {
+			return queue.Outcome{}, err
+		}
+	}
+	body, err := pub.record.Marshal()
+	if err != nil {
+		return queue.Outcome{}, fmt.Errorf("write the record of job %s: %w", j.ID, err)
+	}
+	// The master playlist stays last: by it the film becomes visible.
+	record := packaging.File{Name: packaging.Log, Body: body, ContentType: "application/json"}
+	for _, f := range slices.Insert(slices.Clone(pub.files), len(pub.files)-1, record) {
+		if err := w.create(ctx, name(f.Name), f); err != nil {
+			return queue.Outcome{}, err
+		}
+	}
+	keep := map[storage.Ref]bool{name(packaging.Log): true}
+	for _, f := range pub.record.Files {
+		keep[name(f.Name)] = true
+	}
+	return queue.Outcome{Outputs: out}, w.sweep(ctx, j, keep)
+}
+
+// create stores a file that may exist already from an attempt whose reply
+// was lost: then it must be the same to the byte.
+func (w *Worker) create(ctx context.Context, r storage.Ref, f packaging.File) error {
+	_, err := w.store.Put(ctx, r, bytes.NewReader(f.Body), storage.PutOptions{IfAbsent: true, ContentType: f.ContentType})
+	if !errors.Is(err, storage.ErrExist) {
+		return err
+	}
+	old, err := w.store.Open(ctx, r, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer old.Close()
+	have, err := io.ReadAll(io.LimitReader(old, int64(len(f.Body))+1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", r, err)
+	}
+	if !bytes.Equal(have, f.Body) {
+		return fmt.Errorf("publish %s: another version is there already, and is never overwritten", r)
+	}
+	return nil
+}
+
+func (w *Worker) createPoster(ctx context.Context, from, to storage.Ref) error {
+	body, err := w.store.Open(ctx, from, 0, -1)
+	if errors.Is(err, storage.ErrNotExist) {
+		// Swept by an attempt that got further than its reply.
+		_, err = w.store.Stat(ctx, to)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = w.store.Put(ctx, to, body, storage.PutOptions{})
+	return err
+}
+
+// sweep deletes what is not part of the published film.
+func (w *Worker) sweep(ctx context.Context, j queue.Job, keep map[storage.Ref]bool) error {
+	var gone []storage.Ref
+	for o, err := range w.store.List(ctx, storage.Ref(j.Root())) {
+		if err != nil {
+			return fmt.Errorf("sweep job %s: %w", j.ID, err)
+		}
+		if !keep[o.Ref] {
+			gone = append(gone, o.Ref)
+		}
+	}
+	return w.store.Delete(ctx, gone...)
+}

@@ -1,0 +1,167 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"bobine/encoder"
+	"bobine/queue"
+	"bobine/storage"
+)
+
+// fetched is where a source that came by URL is kept.
+func fetched(j queue.Job) storage.Ref { return storage.Join("sources", j.Partner, j.ID) }
+
+// pather is a store whose objects are files of this machine.
+type pather interface {
+	Path(r storage.Ref) (string, error)
+}
+
+// input is the file an encoder reads. A source on this machine is read where
+// it lies, and must still be the one that was submitted.
+func (w *Worker) input(j queue.Job) (string, error) {
+	u, err := url.Parse(j.Origin.URL)
+	if err != nil {
+		return "", sourceError(j, err)
+	}
+	if u.Scheme != "file" {
+		p, ok := w.store.(pather)
+		if !ok {
+			return "", fmt.Errorf("read the source of job %s: this store has no files", j.ID)
+		}
+		return p.Path(fetched(j))
+	}
+	info, err := os.Stat(u.Path)
+	if err != nil {
+		return "", sourceError(j, err)
+	}
+	if mark := queue.FileMark(info); mark != j.Origin.Mark {
+		return "", sourceError(j, errors.New("it changed after it was submitted"))
+	}
+	return u.Path, nil
+}
+
+// fetch brings a source that lies on the web into the store, once.
+func (w *Worker) fetch(ctx context.Context, j queue.Job) error {
+	u, err := url.Parse(j.Origin.URL)
+	if err != nil {
+		return sourceError(j, err)
+	}
+	if u.Scheme == "file" {
+		return nil
+	}
+	if _, err := w.store.Stat(ctx, fetched(j)); err == nil || !errors.Is(err, storage.ErrNotExist) {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return sourceError(j, err)
+	}
+	res, err := w.client().Do(req)
+	if err != nil {
+		return sourceError(j, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return sourceError(j, fmt.Errorf("the server answered %s", res.Status))
+	}
+	body := &watched{r: res.Body, stalled: time.AfterFunc(stall, func() { cancel(errors.New("the server sent nothing for a minute")) })}
+	o, err := w.store.Put(ctx, fetched(j), body, storage.PutOptions{})
+	switch {
+	case errors.Is(err, storage.ErrNoSpace):
+		return err
+	case err != nil && ctx.Err() != nil:
+		return sourceError(j, context.Cause(ctx))
+	case err != nil:
+		return sourceError(j, err)
+	case o.Bytes == 0:
+		return fmt.Errorf("%w: it is empty", encoder.ErrBadInput)
+	}
+	return nil
+}
+
+// stall is how long a source's server may send nothing.
+const stall = time.Minute
+
+// watched is a body whose reads push the stall alarm back.
+type watched struct {
+	r       io.Reader
+	stalled *time.Timer
+}
+
+func (b *watched) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil {
+		b.stalled.Stop()
+	} else {
+		b.stalled.Reset(stall)
+	}
+	return n, err
+}
+
+// client fetches sources from the open internet only: a URL must not be a
+// way to this machine, its network or its instance's credentials. The
+// address is judged after name resolution, at every redirect.
+func (w *Worker) client() *http.Client {
+	inner := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		d := net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
+			host, _, err := net.SplitHostPort(addr)
+			if err != nil || slices.Contains(w.AllowHosts, host) {
+				return err
+			}
+			ap, err := netip.ParseAddrPort(resolved)
+			if err != nil {
+				return err
+			}
+			if !open(ap.Addr()) {
+				return fmt.Errorf("%s is an inner address (%s): name it under sources.allow_hosts if it is meant", host, ap.Addr())
+			}
+			return nil
+		}}
+		return d.DialContext(ctx, network, addr)
+	}
+	return &http.Client{
+		// No proxy: behind one, only the proxy's address would be judged.
+		Transport: &http.Transport{Proxy: nil, DialContext: inner, ResponseHeaderTimeout: time.Minute, DisableKeepAlives: true},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			if len(via) > 3 {
+				return errors.New("more than 3 redirects")
+			}
+			return nil
+		},
+	}
+}
+
+// closed are the networks that are not the open internet although the
+// standard library's own tests say nothing of them.
+var closed = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4",
+	"64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+
+func prefixes(all ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(all))
+	for i, s := range all {
+		out[i] = netip.MustParsePrefix(s)
+	}
+	return out
+}
+
+// open tells whether an address is of the open internet.
+func open(a netip.Addr) bool {
+	a = a.Unmap()
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	return !slices.ContainsFunc(closed, func(p netip.Prefix) bool { return p.Contains(a) })
+}

@@ -1,0 +1,275 @@
+// Package worker wires an encoder worker: it takes attempts off the queue,
+// runs them under its own clock and context, and reports to the ledger.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"bobine/encoder"
+	"bobine/encoder/ffmpeg"
+	"bobine/queue"
+	"bobine/queue/redisq"
+	"bobine/storage"
+	"bobine/storage/local"
+	"bobine/storage/state"
+)
+
+// Settings are all a worker needs to know. They travel as JSON.
+type Settings struct {
+	Redis      state.Conn    `json:"redis"`
+	Store      string        `json:"store"`   // folder
+	Scratch    string        `json:"scratch"` // folder for what is being made; a worker uses one of its own below
+	Slots      int           `json:"slots"`
+	Token      string        `json:"token,omitempty"` // of the launch it answers
+	Beat       time.Duration `json:"beat"`
+	Attempts   int           `json:"attempts"`              // failures of one task before it fails for good
+	AllowHosts []string      `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
+	Version    string        `json:"version"`
+}
+
+// errRevoked ends an encode whose attempt is no longer ours.
+var errRevoked = errors.New("the attempt was taken away")
+
+// Worker runs tasks. Use New.
+type Worker struct {
+	Settings
+	id      string
+	log     *slog.Logger
+	ledger  *state.Ledger
+	store   storage.Store
+	encoder *ffmpeg.Encoder
+	scratch string
+
+	mu    sync.Mutex
+	seq   int64
+	holds map[string]*hold
+}
+
+// hold is one attempt in our hands.
+type hold struct {
+	queue.Hold
+	cancel context.CancelCauseFunc
+}
+
+// New connects to Redis and the store, and finds ffmpeg.
+func New(s Settings, log *slog.Logger) (*Worker, error) {
+	enc, err := ffmpeg.Find()
+	if err != nil {
+		return nil, err
+	}
+	store, err := local.Open(s.Store)
+	if err != nil {
+		return nil, err
+	}
+	ledger, err := state.Open(s.Redis)
+	if err != nil {
+		return nil, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("read this machine's name: %w", err)
+	}
+	w := &Worker{
+		Settings: s, log: log, ledger: ledger, store: store, encoder: enc,
+		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[string]*hold{},
+	}
+	w.scratch, err = os.MkdirTemp(s.Scratch, "worker-")
+	if err != nil {
+		return nil, fmt.Errorf("make a scratch folder: %w", err)
+	}
+	return w, nil
+}
+
+// Run works until ctx ends, then hands back what it holds.
+func (w *Worker) Run(ctx context.Context) error {
+	defer os.RemoveAll(w.scratch)
+	q, err := redisq.New(w.Redis)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	w.log.Info("worker ready", "worker", w.id, "slots", w.Slots)
+	// The heart beats on until the last attempt was handed back.
+	heart, still := context.WithCancel(context.WithoutCancel(ctx))
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.beats(heart) })
+	g.Go(func() error {
+		defer still()
+		return q.Serve(gctx, w.Slots, w.handle)
+	})
+	err = g.Wait()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("worker %s: %w", w.id, err)
+	}
+	return nil
+}
+
+// beats tells the ledger every few seconds that we live and what we hold,
+// and learns which attempts were taken away.
+func (w *Worker) beats(ctx context.Context) error {
+	tick := time.NewTicker(w.Beat)
+	defer tick.Stop()
+	for {
+		w.beat(ctx, false)
+		w.revoke(ctx)
+		select {
+		case <-ctx.Done():
+			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			w.beat(bye, true)
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *Worker) beat(ctx context.Context, leaving bool) {
+	host, _ := os.Hostname()
+	w.mu.Lock()
+	w.seq++
+	b := queue.Beat{
+		Worker: w.id, Token: w.Token, PID: os.Getpid(), Host: host, Slots: w.Slots,
+		Seq: w.seq, Holds: make(map[string]queue.Hold, len(w.holds)), Leaving: leaving,
+	}
+	for id, h := range w.holds {
+		b.Holds[id] = h.Hold
+	}
+	w.mu.Unlock()
+	if err := w.ledger.Beat(ctx, b); err != nil && ctx.Err() == nil {
+		// Encodes go on: the controller's silence counts only while it has Redis itself.
+		w.log.Warn("heartbeat did not reach the ledger", "error", err)
+	}
+}
+
+// revoke stops the encodes whose attempt is not ours any more. A ledger that
+// does not answer revokes nothing.
+func (w *Worker) revoke(ctx context.Context) {
+	w.mu.Lock()
+	ids := make([]string, 0, len(w.holds))
+	for id := range w.holds {
+		ids = append(ids, id)
+	}
+	w.mu.Unlock()
+	for _, id := range ids {
+		t, err := w.ledger.Task(ctx, id)
+		if err != nil && !errors.Is(err, queue.ErrNotExist) {
+			return
+		}
+		w.mu.Lock()
+		h, ok := w.holds[id]
+		if ok && (err != nil || t.Attempt != h.Attempt || t.State.Ended() && t.State != queue.Finished) {
+			h.cancel(errRevoked)
+		}
+		w.mu.Unlock()
+	}
+}
+
+// handle runs one attempt from claim to report.
+func (w *Worker) handle(ctx context.Context, m queue.Message) {
+	log := w.log.With("task", m.Task, "attempt", m.Attempt)
+	var t queue.Task
+	err := w.insist(ctx, func() (err error) {
+		t, err = w.ledger.UpdateTask(ctx, m.Task, func(t *queue.Task) error {
+			return t.Claim(m.Attempt, w.id, time.Now())
+		})
+		return err
+	})
+	if err != nil {
+		log.Info("attempt not taken", "reason", err)
+		return
+	}
+	run, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w.mu.Lock()
+	w.holds[m.Task] = &hold{Hold: queue.Hold{Attempt: m.Attempt}, cancel: cancel}
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.holds, m.Task)
+		w.mu.Unlock()
+	}()
+	log.Info("attempt started", "kind", t.Kind)
+	outcome, err := w.execute(run, t)
+	w.report(ctx, run, t, outcome, err, log)
+}
+
+// report tells the ledger how an attempt ended. It insists through an outage
+// of Redis: an encode that is done is never done again for want of a reply.
+func (w *Worker) report(ctx, run context.Context, t queue.Task, o queue.Outcome, err error, log *slog.Logger) {
+	if errors.Is(context.Cause(run), errRevoked) {
+		log.Info("attempt stopped: it was taken away")
+		return
+	}
+	n, said := t.Attempt, "finished"
+	change := func(t *queue.Task) error {
+		if o.Encode != nil {
+			t.Seconds = o.Encode.Wall
+		}
+		return t.Complete(n, w.id, time.Now())
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		said = "handed back"
+		change = func(t *queue.Task) error { return t.Release(n, w.id, time.Now()) }
+	case err != nil:
+		fault := faultOf(err)
+		log.Warn("attempt failed", "code", fault.Code, "error", err)
+		said = "reported as failed"
+		change = func(t *queue.Task) error { return t.Fail(n, w.id, fault, w.Attempts, time.Now()) }
+	}
+	last, cancel := lastWord(run)
+	defer cancel()
+	told := w.insist(last, func() (err2 error) {
+		if err == nil {
+			_, err2 = w.ledger.Finish(last, t.ID, change, o)
+		} else {
+			_, err2 = w.ledger.UpdateTask(last, t.ID, change)
+		}
+		return err2
+	})
+	if told != nil {
+		log.Warn("attempt not "+said, "error", told)
+		return
+	}
+	log.Info("attempt " + said)
+}
+
+// lastWord outlives run by three seconds: time to tell the ledger what is
+// already true.
+func lastWord(run context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(run))
+	stop := context.AfterFunc(run, func() { time.AfterFunc(3*time.Second, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
+// insist repeats f until it succeeds, its error is final, or ctx ends.
+func (w *Worker) insist(ctx context.Context, f func() error) error {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := f()
+		if err == nil || errors.Is(err, queue.ErrTransition) || errors.Is(err, queue.ErrNotExist) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, context.Cause(ctx))
+		case <-time.After(wait):
+		}
+	}
+}
+
+// progress notes how far an attempt's encode is; the next beat tells it.
+func (w *Worker) progress(task string, p encoder.Progress) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h, ok := w.holds[task]; ok && p.Fraction > h.Fraction {
+		h.Progress = p
+	}
+}

@@ -1,0 +1,140 @@
+package queue
+
+import (
+	"fmt"
+	"time"
+)
+
+// maxLost is how often a task's worker may vanish before the task is set
+// aside: a source that kills its machine must not go round for ever.
+const maxLost = 5
+
+// Begin hands the task out: a new attempt starts its way to a worker.
+func (t *Task) Begin(now time.Time) error {
+	if err := t.move(Dispatch, now); err != nil {
+		return err
+	}
+	t.Attempt++
+	t.Owner = ""
+	return nil
+}
+
+// Claim gives attempt n to a worker. Claiming again what the same worker
+// holds is success: its first answer may have been lost.
+func (t *Task) Claim(n int, worker string, now time.Time) error {
+	if t.State == Running && t.Attempt == n && t.Owner == worker {
+		return nil
+	}
+	if t.Attempt != n {
+		return fmt.Errorf("claim attempt %d of %s, which is at %d: %w", n, t.ID, t.Attempt, ErrTransition)
+	}
+	if err := t.move(Claim, now); err != nil {
+		return err
+	}
+	t.Owner = worker
+	return nil
+}
+
+// Complete ends attempt n well. It counts once: a repeat is success.
+func (t *Task) Complete(n int, worker string, now time.Time) error {
+	if t.State == Finished && t.Attempt == n && t.Owner == worker {
+		return nil
+	}
+	if err := t.held(n, worker); err != nil {
+		return err
+	}
+	t.Fault = nil
+	return t.move(Finish, now)
+}
+
+// Fail ends attempt n badly. Bad input and failed checks end the task: what
+// they found will not change. Anything else is tried again, later each time,
+// until the task has failed limit times.
+func (t *Task) Fail(n int, worker string, f Fault, limit int, now time.Time) error {
+	if err := t.held(n, worker); err != nil {
+		return err
+	}
+	t.Failures++
+	f.Task = t.ID
+	t.Fault = &f
+	if f.Code == CodeBadInput || f.Code == CodeCheck || t.Failures >= limit {
+		return t.move(GiveUp, now)
+	}
+	t.NotBefore = now.Add(time.Duration(t.Failures*t.Failures) * 2 * time.Second)
+	return t.move(Again, now)
+}
+
+// Lose takes the attempt from a worker that vanished, or from the way to
+// one. why tells the operator.
+func (t *Task) Lose(why string, now time.Time) error {
+	t.Lost++
+	if t.Lost < maxLost {
+		return t.move(Again, now)
+	}
+	t.Fault = &Fault{
+		Code: CodeLost, Task: t.ID,
+		Message: fmt.Sprintf("%s: %s, the %d. time", t.ID, why, t.Lost),
+		Hint:    "look at the workers' logs for this task: the source may exhaust a machine's memory; then `bobine job retry`",
+	}
+	return t.move(GiveUp, now)
+}
+
+// Release hands attempt n back without blame: its worker is leaving.
+func (t *Task) Release(n int, worker string, now time.Time) error {
+	if err := t.held(n, worker); err != nil {
+		return err
+	}
+	return t.move(Again, now)
+}
+
+// Abandon drops the task because its job ended. An ended task stays.
+func (t *Task) Abandon(now time.Time) error {
+	if t.State.Ended() {
+		return nil
+	}
+	return t.move(Drop, now)
+}
+
+// Renew puts an ended task back in the line, with a clean slate.
+func (t *Task) Renew(now time.Time) error {
+	t.Failures, t.Lost, t.Fault, t.NotBefore = 0, 0, nil, time.Time{}
+	return t.move(Revive, now)
+}
+
+func (t *Task) held(n int, worker string) error {
+	if t.State != Running || t.Attempt != n || t.Owner != worker {
+		return fmt.Errorf("report attempt %d of %s by %s, but it is %s, attempt %d of %q: %w",
+			n, t.ID, worker, t.State, t.Attempt, t.Owner, ErrTransition)
+	}
+	return nil
+}
+
+func (t *Task) move(e TaskEvent, now time.Time) error {
+	to, err := t.State.Next(e)
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.ID, err)
+	}
+	t.State, t.Since = to, now
+	return nil
+}
+
+// Move applies an event to the job.
+func (j *Job) Move(e Event, now time.Time) error {
+	to, err := j.State.Next(e)
+	if err != nil {
+		return fmt.Errorf("job %s: %w", j.ID, err)
+	}
+	j.State = to
+	switch {
+	case e == Start:
+		j.Started = now
+	case e == Retry:
+		j.Started, j.Ended, j.Error = time.Time{}, time.Time{}, nil
+	case to.Ended():
+		j.Ended = now
+	}
+	return nil
+}
+
+// Root is the folder of what the job publishes.
+func (j Job) Root() string { return "outputs/" + j.Partner + "/" + j.ID }
