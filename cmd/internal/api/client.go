@@ -123,7 +123,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 		err = u.Err // the URL is told below
 	}
 	if c.data != "" {
-		return fmt.Errorf("%w: nothing answers at %s (%w); start it with: bobine up --data %s", ErrUnreachable, c.base, err, quote(c.data))
+		return fmt.Errorf("%w: nothing answers at %s (%w); start it with: bobine up --data %s", ErrUnreachable, c.base, err, Quote(c.data))
 	}
 	return fmt.Errorf("%w: nothing answers at %s: %w", ErrUnreachable, c.base, err)
 }
@@ -137,8 +137,8 @@ func refusal(status int, body []byte) error {
 	return p
 }
 
-// quote makes a path fit to be pasted into a shell.
-func quote(s string) string {
+// Quote makes a path fit to be pasted into a shell.
+func Quote(s string) string {
 	plain := func(r rune) bool {
 		return strings.ContainsRune("/._-+,:@", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
 	}

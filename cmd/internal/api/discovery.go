@@ -54,7 +54,7 @@ func RemoveDiscovery(data string) error {
 func Discover(data string) (*Client, error) {
 	body, err := os.ReadFile(discoveryFile(data))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: none runs on %s; start it with: bobine up --data %s", ErrUnreachable, data, quote(data))
+		return nil, fmt.Errorf("%w: none runs on %s; start it with: bobine up --data %s", ErrUnreachable, data, Quote(data))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)

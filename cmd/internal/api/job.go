@@ -122,5 +122,6 @@ type Task struct {
 	Attempt  int             `json:"attempt" doc:"0: never handed out"`
 	Progress float64         `json:"progress"`
 	Worker   string          `json:"worker"`
+	Seconds  float64         `json:"seconds" doc:"Wall time of the encode that counts; 0 before, and for other kinds"`
 	Fault    *Error          `json:"fault" doc:"Of the last attempt that failed"`
 }
