@@ -1,0 +1,94 @@
+package verify
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	shapeNumber     = regexp.MustCompile(`^[1-9]\d{0,14}$`)
+	shapeText       = regexp.MustCompile(`\S`)
+	shapeCodecs     = regexp.MustCompile(`^[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,[A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*$`)
+	shapeResolution = regexp.MustCompile(`^[1-9]\d*x[1-9]\d*$`)
+	shapeRate       = regexp.MustCompile(`^\d+\.\d{1,3}$`)
+	shapeYesNo      = regexp.MustCompile(`^(YES|NO)$`)
+)
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// picture tells whether a variant has pictures, by its codecs.
+func (v variant) picture() bool {
+	return slices.ContainsFunc(strings.Split(v.attrs["CODECS"], ","), func(c string) bool {
+		return strings.HasPrefix(c, "avc1.") || strings.HasPrefix(c, "hvc1.") || strings.HasPrefix(c, "av01.")
+	})
+}
+
+// checkMaster checks the rules of a master playlist that its own text can
+// break: the attributes that must be there, and groups that must exist.
+func (p *playlist) checkMaster() {
+	for _, tag := range []string{"#EXT-X-VERSION", "#EXT-X-INDEPENDENT-SEGMENTS"} {
+		if p.tags[tag] == 0 {
+			p.at(1, "%s is missing", tag)
+		}
+	}
+	if len(p.variants) == 0 {
+		p.at(1, "it has no variants")
+	}
+	if len(p.segments) > 0 {
+		p.at(1, "it is a media playlist where a master playlist belongs")
+	}
+	groups := p.checkGroups()
+	used := map[string]bool{}
+	seen := map[string]int{}
+	for _, v := range p.variants {
+		const tag = "#EXT-X-STREAM-INF"
+		n := v.line - 1
+		p.need(n, tag, v.attrs, map[string]*regexp.Regexp{
+			"BANDWIDTH": shapeNumber, "AVERAGE-BANDWIDTH": shapeNumber, "CODECS": shapeCodecs})
+		if v.picture() {
+			p.need(n, tag, v.attrs, map[string]*regexp.Regexp{"RESOLUTION": shapeResolution, "FRAME-RATE": shapeRate})
+		}
+		group, has := v.attrs["AUDIO"]
+		if has && !groups[group] {
+			p.at(n, "the audio group %q does not exist", group)
+		}
+		used[group] = true
+		if first, twice := seen[v.uri]; twice {
+			p.at(v.line, "%s stands already in line %d", v.uri, first)
+		}
+		seen[v.uri] = v.line
+	}
+	for _, g := range sortedKeys(groups) {
+		if !used[g] {
+			p.at(1, "no variant uses the audio group %q", g)
+		}
+	}
+}
+
+// checkGroups checks the sounds and tells which groups they form.
+func (p *playlist) checkGroups() map[string]bool {
+	groups := map[string]bool{}
+	names := map[string]int{}
+	standard := map[string]int{}
+	for _, m := range p.media {
+		p.need(m.line, "#EXT-X-MEDIA", m.attrs, map[string]*regexp.Regexp{
+			"TYPE": regexp.MustCompile(`^AUDIO$`), "GROUP-ID": shapeText, "NAME": shapeText,
+			"DEFAULT": shapeYesNo, "AUTOSELECT": shapeYesNo, "CHANNELS": shapeNumber})
+		group := m.attrs["GROUP-ID"]
+		groups[group] = true
+		key := group + "\x00" + m.attrs["NAME"]
+		if first, twice := names[key]; twice {
+			p.at(m.line, "the name %q stands already in line %d", m.attrs["NAME"], first)
+		}
+		names[key] = m.line
+		if m.attrs["DEFAULT"] == "YES" {
+			if first := standard[group]; first > 0 {
+				p.at(m.line, "line %d is the default of group %q already", first, group)
+			}
+			standard[group] = m.line
+		}
+	}
+	return groups
+}
