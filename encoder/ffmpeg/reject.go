@@ -1,0 +1,59 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"bobine/encoder"
+)
+
+var language = regexp.MustCompile(`^[a-z]{2,3}(-[a-z0-9]{2,8})*$`)
+
+var playlists = map[string]bool{"hls": true, "concat": true, "dash": true, "imf": true, "sdp": true, "rtsp": true}
+
+// refusal says in plain words why ffprobe did not open a file.
+func refusal(path, said string, err error) error {
+	bad := func(why string) error { return fmt.Errorf("%w: %s", encoder.ErrBadInput, why) }
+	if m := notWhitelist.FindStringSubmatch(said); m != nil {
+		switch f := m[1]; {
+		case playlists[f]:
+			return bad("it is a playlist in disguise (" + f + "), which would read other files")
+		case strings.HasSuffix(f, "_pipe"), f == "gif", f == "image2", f == "apng", f == "ico":
+			return bad("it is a still picture (" + strings.TrimSuffix(f, "_pipe") + ")")
+		default:
+			return bad("it is not media (it looks like " + f + ")")
+		}
+	}
+	switch {
+	case strings.Contains(said, "moov atom not found") && looksLikeMP4(path):
+		return bad("it has no moov, the index of an MP4: most of it may never have arrived")
+	case strings.Contains(said, "Invalid data found"), strings.Contains(said, "moov atom not found"),
+		strings.Contains(said, "End of file"), strings.Contains(said, "could not find codec parameters"):
+		return bad("it is not media, or damaged from its first bytes on")
+	}
+	return &Error{Err: err, Log: said}
+}
+
+// looksLikeMP4 tells whether the file begins with a box: ffprobe goes by the
+// name and looks for a moov in any text called .mp4.
+func looksLikeMP4(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var head [8]byte
+	if _, err := io.ReadFull(f, head[:]); err != nil {
+		return false
+	}
+	for _, kind := range []string{"ftyp", "mdat", "wide", "free", "skip", "pnot", "uuid", "moof", "styp"} {
+		if bytes.Equal(head[4:], []byte(kind)) {
+			return true
+		}
+	}
+	return false
+}
