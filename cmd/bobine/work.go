@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"bobine/cmd/internal/settings"
+	"bobine/cmd/internal/worker"
+	"bobine/configs"
+)
+
+func (a *app) workCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "work",
+		Short: "Run an encoder worker; the farm starts these by itself",
+		Long: `Run an encoder worker. Its settings come as one line of JSON on standard
+input, which then stays open for as long as the worker is wanted.`,
+		Example: "  bobine work < settings",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, gone, err := settings.Read(a.in)
+			if err != nil {
+				return exit(exitUsage, err)
+			}
+			w, err := worker.New(s, newLog(a.err, configs.Log{}))
+			if err != nil {
+				return err
+			}
+			ctx, stop := context.WithCancel(cmd.Context())
+			defer stop()
+			go func() { <-gone; stop() }()
+			return w.Run(ctx)
+		},
+	}
+}
