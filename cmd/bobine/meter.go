@@ -29,7 +29,11 @@ func (m *meter) show(j api.Job, now time.Time) {
 		m.finish(now)
 		m.state, m.since = j.State, now
 		if !m.live {
-			fmt.Fprintf(m.w, "%s  %s\n", j.State, clean(j.Stage))
+			line := j.Stage
+			if !strings.HasPrefix(line, string(j.State)) { // unlike "encoding 1 of 5 chunks"
+				line = string(j.State) + ": " + line
+			}
+			fmt.Fprintln(m.w, clean(line))
 		}
 	}
 	m.last = j

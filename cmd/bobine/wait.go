@@ -12,16 +12,15 @@ import (
 // patience is how long a farm that is restarted may be silent.
 const patience = 30 * time.Second
 
+// pace is how often a waiting command looks at its job.
+const pace = 200 * time.Millisecond
+
 // wait shows a job until it has ended. Interrupted, it leaves the job to the
 // farm and says so.
 func (a *app) wait(ctx context.Context, c configs.Config, id string) (api.Job, error) {
 	m := newMeter(a.err)
-	every := 300 * time.Millisecond
-	if !m.live {
-		every = time.Second / 2
-	}
 	find := func() (*api.Client, error) { return api.Discover(c.Data) }
-	j, err := api.Watch(ctx, find, id, every, patience, func(j api.Job) { m.show(j, time.Now()) })
+	j, err := api.Watch(ctx, find, id, pace, patience, func(j api.Job) { m.show(j, time.Now()) })
 	if err == nil {
 		return j, nil
 	}
