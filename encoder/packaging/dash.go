@@ -120,7 +120,7 @@ func (f Film) manifest() []byte {
 		}
 		p.Sets = append(p.Sets, AdaptationSet{
 			ID: len(p.Sets), ContentType: "audio", MimeType: "audio/mp4", Language: languageTag(r.Language),
-			Aligned: true, StartWithSAP: 1, Role: &Descriptor{"urn:mpeg:dash:role:2011", role}, Label: f.soundTitle(i),
+			Aligned: true, StartWithSAP: 1, Role: &Descriptor{"urn:mpeg:dash:role:2011", role}, Label: f.soundTitles()[i],
 			Representations: []Representation{rep},
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +127,21 @@ func TestPeakOverlooksShortTail(t *testing.T) {
 	r.Parts[1].Segments = append(r.Parts[1].Segments, tail)
 	if got := r.Peak(); got < 2_800_000 || got > 3_100_000 {
 		t.Errorf("peak = %d, want about 3000000", got)
+	}
+}
+
+// What a source calls its sounds is shown, but breaks no playlist, and a
+// menu never has the same line twice.
+func TestSoundTitles(t *testing.T) {
+	f := Film{}
+	for _, r := range []encoder.Rendition{
+		{Title: "Director\"s\n cut"}, {Language: "ger"}, {Language: "deu"}, {Title: "\xff\u2028 "}, {Language: "und"}, {Language: "tlh"}, {Language: "\",X=1"},
+	} {
+		f.Audio = append(f.Audio, Reel{Rendition: r})
+	}
+	want := []string{"Director's cut", "Deutsch", "Deutsch (3)", "Audio", "Audio (5)", "tlh", "Audio (7)"}
+	if got := f.soundTitles(); !slices.Equal(got, want) {
+		t.Errorf("titles = %q, want %q", got, want)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // The names of the files that lead to all others, below the film's root.
@@ -124,7 +125,7 @@ func (f Film) soundVariant(b *bytes.Buffer) {
 // media lists the i-th sound.
 func (f Film) media(b *bytes.Buffer, i int, uri string) {
 	a := f.Audio[i]
-	fmt.Fprintf(b, `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="%s"`, f.soundTitle(i))
+	fmt.Fprintf(b, `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="%s"`, f.soundTitles()[i])
 	if tag := languageTag(a.Language); tag != "" {
 		fmt.Fprintf(b, `,LANGUAGE="%s"`, tag)
 	}
@@ -139,27 +140,30 @@ func (f Film) media(b *bytes.Buffer, i int, uri string) {
 	b.WriteByte('\n')
 }
 
-// soundTitle is what a player's menu shows for the i-th sound; no two are
-// the same.
-func (f Film) soundTitle(i int) string {
-	a := f.Audio[i]
-	title := strings.Map(func(c rune) rune {
-		switch {
-		case c == '"':
-			return '\''
-		case c < ' ' || c == 0x7f || c == '\u2028' || c == '\u2029' || c == '\ufffd':
-			return -1
+// soundTitles are what a player's menu shows for the sounds; no two are the
+// same.
+func (f Film) soundTitles() []string {
+	var out []string
+	for i, a := range f.Audio {
+		title := strings.TrimSpace(strings.Map(quotable, strings.ToValidUTF8(a.Title, "")))
+		if title == "" {
+			title = languageName(a.Language)
 		}
-		return c
-	}, strings.ToValidUTF8(a.Title, ""))
-	title = strings.TrimSpace(title)
-	if title == "" {
-		title = languageName(a.Language)
-	}
-	for j := range i {
-		if f.soundTitle(j) == title {
-			return fmt.Sprintf("%s (%d)", title, i+1)
+		if slices.Contains(out, title) {
+			title = fmt.Sprintf("%s (%d)", title, i+1)
 		}
+		out = append(out, title)
 	}
-	return title
+	return out
+}
+
+// quotable leaves out what may not stand in a quoted string of a playlist.
+func quotable(c rune) rune {
+	switch {
+	case c == '"':
+		return '\''
+	case c < ' ' || c == 0x7f || c == '\u2028' || c == '\u2029' || c == utf8.RuneError:
+		return -1
+	}
+	return c
 }

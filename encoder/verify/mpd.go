@@ -43,7 +43,10 @@ func (m *manifest) line(r mention) int {
 	if len(m.findings) > 20 {
 		return 1
 	}
-	from := max(0, bytes.Index(m.body, []byte("<BaseURL>"+r.base)))
+	from := 0
+	if r.base != "" {
+		from = max(0, bytes.Index(m.body, []byte("<BaseURL>"+r.base)))
+	}
 	i := max(0, bytes.Index(m.body[from:], []byte(`"`+r.text+`"`)))
 	return bytes.Count(m.body[:from+i], []byte("\n")) + 1
 }
