@@ -12,7 +12,12 @@ import (
 const maxPixels = 8192 * 8192
 
 // timescale is one in which every frame is a whole number of ticks.
-func timescale(r encoder.Rate) int64 { return r.Num * max(1, (10_000+r.Num-1)/r.Num) }
+func timescale(r encoder.Rate) int64 {
+	if r.Den == 1 {
+		return r.Num * 1000
+	}
+	return r.Num * max(1, 10_000/r.Num)
+}
 
 // ticks is the length of a frame in the timescale.
 func ticks(r encoder.Rate) int64 { return timescale(r) / r.Num * r.Den }

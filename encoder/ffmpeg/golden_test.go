@@ -45,7 +45,9 @@ func TestArguments(t *testing.T) {
 		{"phone", with(func(v *encoder.Video) {
 			v.Width, v.Height, v.Rotation, v.Matrix, v.Range, v.VFR = 1080, 1920, 90, "smpte170m", "pc", true
 		}), 1},
-		{"tiny-unsaid", with(func(v *encoder.Video) { v.Width, v.Height, v.CodedWidth, v.CodedHeight, v.Matrix = 161, 121, 161, 121, "" }), 0},
+		{"tiny-unsaid", with(func(v *encoder.Video) {
+			v.Width, v.Height, v.CodedWidth, v.CodedHeight, v.Matrix = 161, 121, 161, 121, ""
+		}), 0},
 		{"whole", with(func(v *encoder.Video) { v.Seekable = false }), 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -234,7 +234,11 @@ func fitGrid(times []int64, last int64, base, real, mean encoder.Rate) (gridFit,
 	n := int64(len(times))
 	// A standard rate that keeps every picture in its place is better than the
 	// odd one a few rounded times suggest.
-	for _, candidates := range [][]encoder.Rate{standard, {real, mean}} {
+	usual := slices.Clone(standard)
+	if real.Den == 1 || real.Den == 1001 {
+		usual = append(usual, real)
+	}
+	for _, candidates := range [][]encoder.Rate{usual, {real, mean}} {
 		best, least := encoder.Rate{}, 0.4
 		for _, r := range candidates {
 			if off := worst(times, base.Float()*r.Float()); plausible(r) && off < least-1e-9 {
@@ -247,7 +251,7 @@ func fitGrid(times []int64, last int64, base, real, mean encoder.Rate) (gridFit,
 	}
 	gap := last
 	if n > 1 {
-		gap = usual(times)
+		gap = median(times)
 	}
 	span := float64(times[n-1]-times[0]) * base.Float()
 	var pace float64
@@ -288,8 +292,8 @@ func worst(times []int64, perTick float64) float64 {
 	return off
 }
 
-// usual is the median distance of pictures.
-func usual(times []int64) int64 {
+// median is the usual distance of pictures.
+func median(times []int64) int64 {
 	d := make([]int64, 0, len(times))
 	for i := range times[1:] {
 		if gap := times[i+1] - times[i]; gap > 0 {

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,17 +26,33 @@ func (e *CheckError) Error() string {
 	return fmt.Sprintf("check %q failed on %s: %s", e.Check.Name, e.File, e.Check.Detail)
 }
 
-// verify decodes the final files and counts. promised are the pictures, or
-// audio frames, each must hold; one audio frame more is the codec's own.
+// verify reads the final files again: their bytes must be those that were
+// cut, all must decode without a complaint, and hold what was promised:
+// pictures, or audio frames. The digests are no luxury, for a decoder takes
+// many a flipped bit for a picture.
 func (e *Encoder) verify(ctx context.Context, files []string, tracks []encoder.Track, promised []int64, report func(time.Duration)) ([]encoder.Check, error) {
+	for i, t := range tracks {
+		if c, err := intact(files[i], t); err != nil || !c.OK {
+			return nil, cmp.Or[error](err, &CheckError{c, filepath.Base(files[i])})
+		}
+	}
 	did, err := e.run(ctx, decodeArgs(files), report)
 	var failed *Error
 	if err != nil && !errors.As(err, &failed) {
 		return nil, err
 	}
 	if n := did.log.errors; n > 0 || failed != nil {
+		for i := range files {
+			if len(files) == 1 {
+				break
+			}
+			// One by one, to name the one.
+			if _, err := e.verify(ctx, files[i:i+1], tracks[i:i+1], promised[i:i+1], nil); err != nil {
+				return nil, err
+			}
+		}
 		detail := fmt.Sprintf("the decoder complains %d times, first: %.300s", n, did.log.first)
-		return nil, &CheckError{encoder.Check{Name: "decodes", Detail: detail}, filepath.Base(filepath.Dir(files[0]))}
+		return nil, &CheckError{encoder.Check{Name: "decodes", Detail: detail}, filepath.Base(files[0])}
 	}
 	checks := []encoder.Check{{Name: "decodes", OK: true, Detail: fmt.Sprintf("%d files, every segment, no complaint", len(files))}}
 	for i, t := range tracks {
@@ -55,6 +72,34 @@ func counted(t encoder.Track, promised, decoded int64) encoder.Check {
 		Detail: fmt.Sprintf("%s: %d promised, %d stored in %d segments, %d decoded",
 			t.Rendition, promised, t.Samples(), len(t.Segments), decoded),
 	}
+}
+
+// intact compares the bytes of a file with what its track tells of them.
+func intact(path string, t encoder.Track) (encoder.Check, error) {
+	c := encoder.Check{Name: "digests"}
+	f, err := os.Open(path)
+	if err != nil {
+		return c, err
+	}
+	defer f.Close()
+	parts := []encoder.File{t.Init}
+	for _, s := range t.Segments {
+		parts = append(parts, s.File)
+	}
+	for i, p := range parts {
+		sum := sha256.New()
+		n, err := io.CopyN(sum, f, p.Bytes)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return c, err
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != p.SHA256 {
+			c.Detail = fmt.Sprintf("%s: part %d of %d (0 is the init segment) is not what was cut: %d of %d bytes read",
+				t.Rendition, i, len(parts), n, p.Bytes)
+			return c, nil
+		}
+	}
+	c.OK = true
+	return c, nil
 }
 
 func digest(path string) (encoder.File, error) {

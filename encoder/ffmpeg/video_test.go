@@ -1,0 +1,226 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bobine/encoder"
+)
+
+// Chunks joined show the same pictures as the source, none lost, doubled or
+// swapped, whatever the rate, the container and its clock. A lossless rung
+// proves it picture by picture.
+func TestJoinsAreFrameExact(t *testing.T) {
+	e := find(t)
+	p := small()
+	p.Video.Rungs = p.Video.Rungs[:1]
+	p.Video.Rungs[0].CRF = 0
+	for _, c := range []struct{ rate, name, more string }{
+		{"24", "a.mov", ""},
+		{"25", "a.mkv", ""},
+		{"30000/1001", "a.mov", ""},
+		{"30000/1001", "a.mkv", ""},
+		{"60", "a.mkv", ""},
+		{"60", "a.mp4", "-output_ts_offset 2.5"},
+		{"24000/1001", "late.mkv", "-output_ts_offset 1.337"},
+	} {
+		t.Run(c.rate+" "+c.name, func(t *testing.T) {
+			t.Parallel()
+			path := film(t, c.name, "-f lavfi -i testsrc2=s=128x72:r="+c.rate+":d=3.1 -c:v libx264 -preset veryfast -bf 2 -g 17 -colorspace bt709 "+c.more)
+			src, l := plan(t, e, path, p, time.Second)
+			if len(l.Chunks) < 3 || src.Video.VFR {
+				t.Fatalf("the film has %d chunks, vfr %v", len(l.Chunks), src.Video.VFR)
+			}
+			joined := encode(t, e, path, src, l)["72p"]
+			want, got := pictures(t, path), pictures(t, joined)
+			if int64(len(want)) != src.Video.Frames || len(got) != len(want) {
+				t.Fatalf("%d pictures in the source, %d promised, %d came out", len(want), src.Video.Frames, len(got))
+			}
+			for i := range want {
+				if got[i] != want[i] {
+					t.Fatalf("picture %d of %d differs from the source's", i, len(want))
+				}
+			}
+		})
+	}
+}
+
+// pictures are the digests of all pictures of a file, in the order shown.
+func pictures(t *testing.T, path string) []string {
+	t.Helper()
+	var out []string
+	for line := range strings.Lines(tool(t, "ffmpeg", "-i", "file:"+path, "-an", "-fps_mode", "passthrough", "-f", "framemd5", "-")) {
+		if !strings.HasPrefix(line, "#") {
+			out = append(out, line[strings.LastIndex(line, ",")+1:])
+		}
+	}
+	return out
+}
+
+// Rungs at half the rate, in several chunks, keep every second picture, and
+// the poster is where the ladder says.
+func TestHalfRateAndPoster(t *testing.T) {
+	e := find(t)
+	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=60:d=2.15 -c:v libx264 -preset ultrafast")
+	src, l := plan(t, e, path, small(), time.Second)
+	var last encoder.Progress
+	frames, posters := map[string]int64{}, 0
+	for _, c := range l.Chunks {
+		dir := t.TempDir()
+		var steps []encoder.Progress
+		r, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir,
+			Report: func(p encoder.Progress) { steps = append(steps, p) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range steps {
+			if i > 0 && s.Fraction <= steps[i-1].Fraction {
+				t.Errorf("progress falls from %v to %v", steps[i-1], s)
+			}
+			last = s
+		}
+		if last.Fraction != 1 {
+			t.Errorf("progress ends at %v", last)
+		}
+		for i, tr := range r.Tracks {
+			frames[tr.Rendition] += tr.Samples()
+			if at := c.First / l.Video[i].Step * ticks(l.Video[i].Rate); tr.Segments[0].Start != at {
+				t.Errorf("chunk %d of %s begins at %d, want %d", c.Index, tr.Rendition, tr.Segments[0].Start, at)
+			}
+		}
+		left, _ := filepath.Glob(filepath.Join(dir, "*"))
+		want := len(l.Video)
+		if r.Poster != nil {
+			posters, want = posters+1, want+1
+			size := tool(t, "ffprobe", "-show_entries", "stream=width,height,pix_fmt", "-of", "csv=p=0", filepath.Join(dir, posterFile))
+			if strings.TrimSpace(size) != "128,72,yuvj420p" {
+				t.Errorf("the poster is %s", size)
+			}
+		}
+		if len(left) != want {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+	if frames["72p"] != 129 || frames["36p"] != 65 || posters != 1 {
+		t.Errorf("got %v frames and %d posters", frames, posters)
+	}
+}
+
+// Colours, shape and orientation come out as a player shows the source.
+func TestLooksAsShown(t *testing.T) {
+	e := find(t)
+	for _, c := range []struct{ name, width, height string }{
+		{"phone_portrait_rot90_2s.mov", "72", "128"},
+		{"sar_2x1_5s.mp4", "128", "36"},
+		{"derived_xdcamhd422_1080i25_pcm24_1s.mxf", "128", "72"},
+		{"av1_hdr10_mdcv_clli_1080p5994_1s.mp4", "128", "72"},
+		{"svt_720p50_h264hi422_10bit_8xmono_10s.mp4", "128", "72"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := small()
+			p.Video.Rungs = p.Video.Rungs[:1]
+			path := clip(t, c.name)
+			src, l := plan(t, e, path, p, time.Second)
+			l.Audio, l.Chunks = nil, l.Chunks[:1]
+			joined := encode(t, e, path, src, l)["72p"]
+			got := tool(t, "ffprobe", "-show_entries", "stream=width,height,sample_aspect_ratio,pix_fmt,field_order,color_range,color_space,color_transfer,color_primaries", "-of", "csv=p=0", joined)
+			if want := c.width + "," + c.height + ",1:1,yuv420p,tv,bt709,bt709,bt709,progressive"; strings.TrimRight(got, ",\n ") != want {
+				t.Errorf("got %s want %s", got, want)
+			}
+		})
+	}
+}
+
+// A source that holds less than it promises is never silently short.
+func TestShortSources(t *testing.T) {
+	e := find(t)
+	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=25:d=4 -f lavfi -i sine=d=4 -c:v libx264 -preset ultrafast -g 25 -movflags +faststart")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"the end is missing":    func(b []byte) []byte { return b[:len(b)*6/10] },
+		"the middle is blanked": func(b []byte) []byte { clear(b[len(b)/2 : len(b)*7/10]); return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, damage(bytes.Clone(whole)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			src, l := plan(t, e, path, small(), time.Hour)
+			_, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: l.Chunks[0], Dir: t.TempDir()})
+			if !errors.Is(err, encoder.ErrBadInput) || !strings.Contains(err.Error(), "promises 100 frames") {
+				t.Errorf("picture: got %v", err)
+			}
+			_, err = e.Audio(t.Context(), AudioJob{Input: path, Source: src, Ladder: l, Dir: t.TempDir()})
+			if !errors.Is(err, encoder.ErrBadInput) || !strings.Contains(err.Error(), "s of sound") {
+				t.Errorf("sound: got %v", err)
+			}
+		})
+	}
+}
+
+// The gate catches damage in what was written, and says where.
+func TestDamageIsFound(t *testing.T) {
+	e := find(t)
+	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=25:d=2 -c:v libx264 -preset ultrafast")
+	p := small()
+	p.Video.Rungs[0].CRF = 15
+	src, l := plan(t, e, path, p, time.Hour)
+	dir := t.TempDir()
+	r, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: l.Chunks[0], Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []string{filepath.Join(dir, "72p.mp4"), filepath.Join(dir, "36p.mp4")}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := int(r.Tracks[0].Init.Bytes)
+	for name, damage := range map[string]func([]byte) []byte{
+		"a range of zeros":     func(b []byte) []byte { clear(b[len(b)/2 : len(b)/2+500]); return b },
+		"the end is missing":   func(b []byte) []byte { return b[:len(b)-1000] },
+		"a segment is missing": func(b []byte) []byte { return append(b[:first:first], b[first+int(r.Tracks[0].Segments[0].Bytes):]...) },
+		"noise":                func(b []byte) []byte { copy(b[len(b)/3:], bytes.Repeat([]byte{0x5a}, 300)); return b },
+	} {
+		if err := os.WriteFile(files[0], damage(bytes.Clone(whole)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for want, tracks := range map[string][]encoder.Track{"digests": r.Tracks, "": trackOf(t, files[0], r.Tracks)} {
+			_, err := e.verify(t.Context(), files, tracks, []int64{50, 50}, nil)
+			failed := new(CheckError)
+			switch {
+			case err == nil && want == "" && name == "noise": // what only the digests find
+			case !errors.As(err, &failed), failed.File != "72p.mp4", want != "" && failed.Check.Name != want:
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	}
+	if c := counted(r.Tracks[0], 51, 50); c.OK || c.Detail != fmt.Sprintf("72p: 51 promised, 50 stored in %d segments, 50 decoded", len(r.Tracks[0].Segments)) {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// trackOf lets the digests of the first track agree with its file, so that
+// only decoding and counting are left to find what is wrong with it.
+func trackOf(t *testing.T, path string, tracks []encoder.Track) []encoder.Track {
+	t.Helper()
+	whole, err := digest(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := tracks[0]
+	first.Init, first.Segments = whole, nil
+	for _, s := range tracks[0].Segments {
+		s.File = encoder.File{SHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"} // of no bytes
+		first.Segments = append(first.Segments, s)
+	}
+	return []encoder.Track{first, tracks[1]}
+}
