@@ -30,7 +30,7 @@ func (s *Store) Put(ctx context.Context, r storage.Ref, body io.Reader, o storag
 	if err != nil {
 		return storage.Object{}, fault("put", r, err)
 	}
-	defer s.root.Remove(name) // absent once renamed
+	defer func() { _ = s.root.Remove(name) }() // absent once renamed
 	defer f.Close()
 
 	sum := sha256.New()

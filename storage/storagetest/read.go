@@ -165,7 +165,10 @@ func listBreak(t *testing.T, s storage.Store) {
 	}
 	for stop := 1; stop <= 5; stop++ {
 		n := 0
-		for range s.List(t.Context(), "") { // yielding after the break would panic
+		for _, err := range s.List(t.Context(), "") { // yielding after the break would panic
+			if err != nil {
+				t.Fatal(err)
+			}
 			if n++; n == stop {
 				break
 			}
