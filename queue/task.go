@@ -65,9 +65,12 @@ func (t *Task) Fail(n int, worker string, f Fault, limit int, now time.Time) err
 }
 
 // Lose takes the attempt from a worker that vanished, or from the way to
-// one. why tells the operator.
+// one: then it never began, and is not held against the task. why tells the
+// operator.
 func (t *Task) Lose(why string, now time.Time) error {
-	t.Lost++
+	if t.State == Running {
+		t.Lost++
+	}
 	if t.Lost < maxLost {
 		return t.move(Again, now)
 	}

@@ -120,6 +120,8 @@ type Task struct {
 	Chunk    int             `json:"chunk" doc:"Of kind video"`
 	State    queue.TaskState `json:"state"`
 	Attempt  int             `json:"attempt" doc:"0: never handed out"`
+	Failures int             `json:"failures" doc:"Attempts that failed by their own fault"`
+	Lost     int             `json:"lost" doc:"Attempts whose worker vanished"`
 	Progress float64         `json:"progress"`
 	Worker   string          `json:"worker"`
 	Seconds  float64         `json:"seconds" doc:"Wall time of the encode that counts; 0 before, and for other kinds"`

@@ -35,7 +35,7 @@ func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, ba
 	}
 	for _, t := range tasks {
 		v.Tasks = append(v.Tasks, Task{
-			ID: t.ID, Kind: t.Kind, Chunk: t.Chunk, State: t.State, Attempt: t.Attempt, Seconds: t.Seconds,
+			ID: t.ID, Kind: t.Kind, Chunk: t.Chunk, State: t.State, Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Seconds: t.Seconds,
 			Progress: fraction(t, beats), Worker: t.Owner, Fault: fault(t.Fault),
 		})
 	}

@@ -21,8 +21,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bobine/cmd/internal/api"
+	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/web"
-	"bobine/cmd/internal/worker"
 	"bobine/configs"
 	"bobine/encoder"
 	"bobine/provisioner"
@@ -198,7 +198,8 @@ func (c *Controller) openRedis(ctx context.Context) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make the folder of Redis: %w", err)
 		}
-		server, err := redisd.Start(ctx, redisd.Options{Dir: dir, Log: func(line string) { c.log.Debug("redis: " + line) }})
+		// Redis outlives ctx: workers still hand their work back when we stop.
+		server, err := redisd.Start(context.WithoutCancel(ctx), redisd.Options{Dir: dir, Log: func(line string) { c.log.Debug("redis: " + line) }})
 		if err != nil {
 			return err
 		}
@@ -263,12 +264,12 @@ func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.L
 	if err != nil {
 		return nil, nil, err
 	}
-	settings, err := json.Marshal(worker.Settings{
+	line, err := json.Marshal(settings.Worker{
 		Redis: c.conn, Store: c.storeDir, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
 		Beat: c.config.Lease.Beat, Attempts: c.config.Encode.Attempts,
 		AllowHosts: c.config.Sources.AllowHosts, Version: c.version,
 	})
-	return cmd, settings, err
+	return cmd, line, err
 }
 
 // wakeLoop asks for a turn soon.

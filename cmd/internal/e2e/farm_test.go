@@ -18,6 +18,7 @@ import (
 
 	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/controller"
+	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/worker"
 	"bobine/configs"
 	"bobine/queue"
@@ -53,7 +54,7 @@ func play(part func(context.Context) error) int {
 }
 
 func runWorker(ctx context.Context) error {
-	s, gone, err := worker.ReadSettings(os.Stdin)
+	s, gone, err := settings.Read(os.Stdin)
 	if err != nil {
 		return err
 	}

@@ -4,12 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,19 +60,19 @@ func TestFilmBecomesALadder(t *testing.T) {
 func countFrames(t *testing.T, path string) []int {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v", "-count_frames",
-		"-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", path).CombinedOutput()
+		"-show_entries", "stream=index,nb_read_frames", "-of", "csv=p=0", path).CombinedOutput()
 	if err != nil {
 		t.Fatalf("probe %s: %v\n%s", path, err, out)
 	}
-	var frames []int
+	byIndex := map[int]int{} // each stands there twice, once within its program
 	for _, line := range strings.Fields(string(out)) {
-		n, err := strconv.Atoi(strings.Trim(line, ","))
-		if err != nil {
+		var index, n int
+		if _, err := fmt.Sscanf(line, "%d,%d", &index, &n); err != nil {
 			t.Fatalf("probe %s: %s", path, out)
 		}
-		frames = append(frames, n)
+		byIndex[index] = n
 	}
-	return frames
+	return slices.Collect(maps.Values(byIndex))
 }
 
 // compareRecord holds bobine.json against the files on disk.

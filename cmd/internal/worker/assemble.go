@@ -15,14 +15,14 @@ import (
 // alone: each attempt to verify or publish comes to the same.
 type publication struct {
 	film   packaging.Film
-	files  []packaging.File // playlists, the master last
+	files  []packaging.File // playlists and the record, the master last: by it the film becomes visible
 	record packaging.Record
 	checks []encoder.Check // of the chunks, folded
 	poster storage.Ref     // where the winning chunk left it; empty: none
 }
 
-// playlist reads one of the playlists that are to be published.
-func (p publication) playlist(name string) ([]byte, error) {
+// read gives one of the files that are to be published.
+func (p publication) read(name string) ([]byte, error) {
 	for _, f := range p.files {
 		if f.Name == name {
 			return f.Body, nil
@@ -65,8 +65,13 @@ func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error)
 		return publication{}, fmt.Errorf("assemble job %s: %w", j.ID, err)
 	}
 	p.checks = fold(p.checks)
-	p.files = p.film.Files()
 	p.record = p.film.Record(j, poster, packaging.Versions{Bobine: w.Version, FFmpeg: w.encoder.Version()})
+	body, err := p.record.Marshal()
+	if err != nil {
+		return publication{}, fmt.Errorf("write the record of job %s: %w", j.ID, err)
+	}
+	lists := p.film.Files()
+	p.files = append(lists[1:len(lists):len(lists)], packaging.File{Name: packaging.Log, Body: body, ContentType: "application/json"}, lists[0])
 	return p, nil
 }
 

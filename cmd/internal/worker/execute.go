@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"bobine/encoder"
 	"bobine/encoder/ffmpeg"
@@ -150,7 +149,7 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 		o, err := w.store.Stat(ctx, storage.Join(j.Root(), name))
 		return o.Bytes, err
 	}
-	walked, err := verify.Walk(ctx, pub.playlist, stat)
+	walked, err := verify.Walk(ctx, pub.read, stat)
 	if err != nil {
 		return queue.Outcome{}, err
 	}
@@ -162,10 +161,8 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 }
 
 func firstFailed(checks []encoder.Check) error {
-	for _, c := range checks {
-		if !c.OK {
-			return &ffmpeg.CheckError{Check: c}
-		}
+	if c, failed := verify.FirstFailed(checks); failed {
+		return &checkError{c}
 	}
 	return nil
 }
@@ -187,13 +184,7 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 			return queue.Outcome{}, err
 		}
 	}
-	body, err := pub.record.Marshal()
-	if err != nil {
-		return queue.Outcome{}, fmt.Errorf("write the record of job %s: %w", j.ID, err)
-	}
-	// The master playlist stays last: by it the film becomes visible.
-	record := packaging.File{Name: packaging.Log, Body: body, ContentType: "application/json"}
-	for _, f := range slices.Insert(slices.Clone(pub.files), len(pub.files)-1, record) {
+	for _, f := range pub.files {
 		if err := w.create(ctx, name(f.Name), f); err != nil {
 			return queue.Outcome{}, err
 		}

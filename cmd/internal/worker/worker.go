@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"bobine/cmd/internal/settings"
 	"bobine/encoder"
 	"bobine/encoder/ffmpeg"
 	"bobine/queue"
@@ -22,25 +23,12 @@ import (
 	"bobine/storage/state"
 )
 
-// Settings are all a worker needs to know. They travel as JSON.
-type Settings struct {
-	Redis      state.Conn    `json:"redis"`
-	Store      string        `json:"store"`   // folder
-	Scratch    string        `json:"scratch"` // folder for what is being made; a worker uses one of its own below
-	Slots      int           `json:"slots"`
-	Token      string        `json:"token,omitempty"` // of the launch it answers
-	Beat       time.Duration `json:"beat"`
-	Attempts   int           `json:"attempts"`              // failures of one task before it fails for good
-	AllowHosts []string      `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
-	Version    string        `json:"version"`
-}
-
 // errRevoked ends an encode whose attempt is no longer ours.
 var errRevoked = errors.New("the attempt was taken away")
 
 // Worker runs tasks. Use New.
 type Worker struct {
-	Settings
+	settings.Worker
 	id      string
 	log     *slog.Logger
 	ledger  *state.Ledger
@@ -60,7 +48,7 @@ type hold struct {
 }
 
 // New connects to Redis and the store, and finds ffmpeg.
-func New(s Settings, log *slog.Logger) (*Worker, error) {
+func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 	enc, err := ffmpeg.Find()
 	if err != nil {
 		return nil, err
@@ -78,7 +66,7 @@ func New(s Settings, log *slog.Logger) (*Worker, error) {
 		return nil, fmt.Errorf("read this machine's name: %w", err)
 	}
 	w := &Worker{
-		Settings: s, log: log, ledger: ledger, store: store, encoder: enc,
+		Worker: s, log: log, ledger: ledger, store: store, encoder: enc,
 		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[string]*hold{},
 	}
 	w.scratch, err = os.MkdirTemp(s.Scratch, "worker-")
