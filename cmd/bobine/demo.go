@@ -53,76 +53,36 @@ func (a *app) demo(ctx context.Context, c configs.Config, source *url.URL, keep 
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return usage("make the data folder: %w", err)
 	}
-	if running, err := api.Discover(c.Data); err == nil && running.Ready(ctx) == nil {
+	if there, err := api.Discover(c.Data); err == nil && there.Ready(ctx) == nil {
 		fmt.Fprintf(a.out, "using the farm that runs on %s\n", c.Data)
 		return a.demoFilm(ctx, c, source)
 	}
-	stop, err := a.startFarm(ctx, c)
+	log, err := os.OpenFile(filepath.Join(c.Data, "demo.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return usage("open the log: %w", err)
+	}
+	defer log.Close()
+	farm, err := startFarm(ctx, c, log)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(a.out, "farm started at %s, its log is %s\n", farm.url, log.Name())
 	err = a.demoFilm(ctx, c, source)
 	switch {
 	case err == nil && keep:
 		fmt.Fprintln(a.out, "\nthe farm stays up; Ctrl-C stops it")
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case err := <-farm.ended:
+			return err
+		}
 	case err == nil:
 		fmt.Fprintf(a.out, "\nThe farm stops now, and its page with it. To play the film later: bobine up%s\nTo keep the farm next time: bobine demo --keep, or make demo KEEP=1\n", dataFlag(a))
 	case ctx.Err() != nil:
 		err = exit(exitInterrupted, fmt.Errorf("interrupted; what was begun goes on with: bobine up%s", dataFlag(a)))
 	}
-	return errors.Join(err, stop())
-}
-
-// startFarm starts a farm in this process, its log in the data folder.
-func (a *app) startFarm(ctx context.Context, c configs.Config) (stop func() error, err error) {
-	log, err := os.OpenFile(filepath.Join(c.Data, "demo.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, usage("open the log: %w", err)
-	}
-	farm, err := newFarm(ctx, c, log)
-	if err != nil {
-		return nil, errors.Join(err, log.Close())
-	}
-	fmt.Fprintf(a.out, "farm started at %s, its log is %s\n", farm.URL(), log.Name())
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- farm.Run(ctx) }()
-	stop = func() error {
-		cancel()
-		return errors.Join(<-ended, log.Close())
-	}
-	if err := awaitFarm(ctx, c, ended); err != nil {
-		return nil, errors.Join(err, stop())
-	}
-	return stop, nil
-}
-
-// awaitFarm returns when the farm takes jobs, or has ended instead.
-func awaitFarm(ctx context.Context, c configs.Config, ended chan error) error {
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		farm, err := api.Discover(c.Data)
-		if err == nil {
-			err = farm.Ready(ctx)
-		}
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-limit.C:
-			return err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case err := <-ended:
-			ended <- err // for who stops it
-			return cmp.Or(err, errors.New("the farm ended by itself"))
-		}
-	}
+	farm.stop()
+	return errors.Join(err, <-farm.ended)
 }
 
 func (a *app) demoFilm(ctx context.Context, c configs.Config, source *url.URL) error {

@@ -23,14 +23,10 @@ func (a *app) testFilm(ctx context.Context, dir string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		return "", usage("ffmpeg is not installed: sudo apt install ffmpeg, or brew install ffmpeg")
-	}
 	fmt.Fprintln(a.out, "making a test film of 30 seconds")
 	half := path + ".part"
 	defer os.Remove(half)
-	cmd := exec.Command(ffmpeg, "-nostdin", "-v", "error", "-y",
+	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-y",
 		"-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=24:duration=30",
 		"-f", "lavfi", "-i", "sine=frequency=220:beep_factor=4:sample_rate=48000:duration=30",
 		"-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-pix_fmt", "yuv420p",

@@ -1,6 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -15,10 +19,35 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Values[farmKey{}] = &upProcess{}
+			path, err := exec.LookPath("bobine")
+			e.Setenv("BOBINE", path) // for scripts that take PATH away
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each program lingers for a second
+			return err
+		},
+		Condition: func(c string) (bool, error) {
+			if c != "farm" {
+				return false, fmt.Errorf("unknown condition %s", c)
+			}
+			return farmMissing() == "", nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": status,
+			"status":    status,
+			"farm-up":   farmUp,
+			"farm-stop": farmStop,
 		},
 	})
+}
+
+// farmMissing names what a whole farm needs and this machine lacks.
+func farmMissing() string {
+	for _, name := range []string{"ffmpeg", "ffprobe", "redis-server"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // status runs a command and holds it to its exit code: status 2 bobine submit.
@@ -32,5 +61,45 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%q ended with %s, want %s", args[1:], got, want)
+	}
+}
+
+type farmKey struct{}
+
+// upProcess is the `bobine up` of a script.
+type upProcess struct{ cmd *exec.Cmd }
+
+// farmUp starts bobine up and waits until it says that it takes jobs:
+// farm-up DATA.
+func farmUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: farm-up DATA")
+	}
+	cmd := exec.Command("bobine", "up", "--data", ts.MkAbs(args[0]), "--listen", "127.0.0.1:0")
+	cmd.Dir = ts.MkAbs(".")
+	log, err := os.Create(ts.MkAbs("up.log"))
+	ts.Check(err)
+	defer log.Close()
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Value(farmKey{}).(*upProcess).cmd = cmd
+	ts.Defer(func() { _ = cmd.Process.Kill() }) // gone already, unless the script failed
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(line, "the farm is up at http://127.0.0.1:") {
+		ts.Fatalf("bobine up said %q (%v): %s", line, err, ts.ReadFile("up.log"))
+	}
+}
+
+// farmStop interrupts bobine up as Ctrl-C does, and holds it to a clean end.
+func farmStop(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := ts.Value(farmKey{}).(*upProcess).cmd
+	if neg || len(args) != 0 || cmd == nil {
+		ts.Fatalf("usage: farm-stop, after farm-up")
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	if err := cmd.Wait(); err != nil {
+		ts.Fatalf("bobine up ended with %v: %s", err, ts.ReadFile("up.log"))
 	}
 }

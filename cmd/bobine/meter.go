@@ -59,7 +59,7 @@ func (m *meter) leave() {
 }
 
 func (m *meter) line(j api.Job, now time.Time) string {
-	left := "ETA not known yet"
+	left := "ETA ?"
 	if j.ETA != nil {
 		left = "ETA " + span(max(0, j.ETA.Sub(now)))
 	}

@@ -131,18 +131,36 @@ func renditions(w io.Writer, made []api.Rendition) {
 
 func rate(b int64) string { return fmt.Sprintf("%d kbit/s", (b+500)/1000) }
 
-func checks(w io.Writer, made []api.Check) {
-	if len(made) == 0 {
+// checks tells each check that failed, and those that passed by the first
+// word of their names: a film has dozens, one for each rung and rule.
+func checks(w io.Writer, all []api.Check) {
+	if len(all) == 0 {
 		return
 	}
+	var order []string
+	passed := map[string][]api.Check{}
 	fmt.Fprintln(w)
-	for _, c := range made {
-		mark := colour(w, green, "ok  ")
+	line := func(mark, name, detail string) {
+		fmt.Fprintf(w, "%s  %-11s %s\n", mark, fit(name, 30), fit(detail, columns-19))
+	}
+	for _, c := range all {
 		if !c.OK {
-			mark = colour(w, red, "FAIL")
+			line(colour(w, red, "FAIL"), c.Name, "")
+			fmt.Fprintf(w, "      %s\n", clean(c.Detail))
+			continue
 		}
-		head := fmt.Sprintf("%-24s ", clean(c.Name))
-		fmt.Fprintf(w, "%s  %s%s\n", mark, head, fit(c.Detail, max(8, columns-7-len([]rune(head)))))
+		rule, _, _ := strings.Cut(c.Name, " ")
+		if passed[rule] == nil {
+			order = append(order, rule)
+		}
+		passed[rule] = append(passed[rule], c)
+	}
+	for _, rule := range order {
+		detail := passed[rule][0].Detail
+		if n := len(passed[rule]); n > 1 {
+			detail = fmt.Sprintf("%d times; the first: %s", n, detail)
+		}
+		line(colour(w, green, "ok  "), fit(rule, 11), detail)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,8 +13,10 @@ import (
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 
+	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/controller"
 	"bobine/configs"
+	"bobine/encoder/ffmpeg"
 )
 
 func (a *app) upCommand() *cobra.Command {
@@ -33,41 +36,75 @@ All state is in the data folder; what was under way goes on where it stopped.`,
 			if listen != "" {
 				c.API.Listen = listen
 			}
-			farm, err := newFarm(cmd.Context(), c, a.err)
+			farm, err := startFarm(cmd.Context(), c, a.err)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "the farm is up at %s, data in %s; Ctrl-C stops it\n", farm.URL(), c.Data)
-			return farm.Run(cmd.Context())
+			fmt.Fprintf(a.out, "the farm is up at %s, data in %s; Ctrl-C stops it\n", farm.url, c.Data)
+			return <-farm.ended
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "address of the API (default: the configuration's)")
 	return cmd
 }
 
-// newFarm prepares a farm whose workers are this same program. What keeps it
-// from starting is for whoever started it to put right.
-func newFarm(ctx context.Context, c configs.Config, log io.Writer) (*controller.Controller, error) {
+// running is a farm in this process.
+type running struct {
+	url   string
+	ended chan error // bears one value, when all the farm started is gone
+	stop  context.CancelFunc
+}
+
+// startFarm returns when the farm takes jobs. What keeps it from starting is
+// for whoever started it to put right.
+func startFarm(ctx context.Context, c configs.Config, log io.Writer) (*running, error) {
+	if c.Fleet.Workers > 0 {
+		if _, err := ffmpeg.Find(); err != nil { // else each worker would find out by itself, for ever
+			return nil, exit(exitUsage, err)
+		}
+	}
 	farm, err := controller.New(ctx, controller.Options{
 		Config: c, Version: version(), Log: newLog(log, c.Log),
-		Work: func() (*exec.Cmd, error) {
-			exe, err := os.Executable()
-			if err != nil {
-				return nil, fmt.Errorf("find this program: %w", err)
-			}
-			cmd := exec.Command(exe, "work")
-			cmd.Args[0] = "bobine" // whatever the file is called
-			cmd.Stderr = log
-			return cmd, nil
-		},
+		Work: func() (*exec.Cmd, error) { return workCommand(log) },
 	})
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 		return nil, exit(exitUsage, err)
 	}
-	return farm, nil
+	ctx, stop := context.WithCancel(ctx)
+	r := &running{url: farm.URL(), ended: make(chan error, 1), stop: stop}
+	go func() { r.ended <- farm.Run(ctx) }()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !answers(ctx, c.Data, r.url) {
+		select {
+		case <-tick.C:
+		case err := <-r.ended:
+			stop()
+			return nil, cmp.Or(err, context.Canceled)
+		}
+	}
+	return r, nil
+}
+
+// answers tells whether the farm at url is found by its folder, and ready.
+func answers(ctx context.Context, data, url string) bool {
+	there, err := api.Discover(data)
+	return err == nil && there.Base() == url && there.Ready(ctx) == nil
+}
+
+// workCommand starts this same program as a worker.
+func workCommand(log io.Writer) (*exec.Cmd, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	cmd := exec.Command(exe, "work")
+	cmd.Args[0] = "bobine" // whatever the file is called
+	cmd.Stderr = log
+	return cmd, nil
 }
 
 func newLog(w io.Writer, o configs.Log) *slog.Logger {
