@@ -22,7 +22,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Values[farmKey{}] = &upProcess{}
 			path, err := exec.LookPath("bobine")
-			e.Setenv("BOBINE", path) // for scripts that take PATH away
+			e.Setenv("BOBINE", path)                // for scripts that take PATH away
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else each program lingers for a second
 			return err
 		},
