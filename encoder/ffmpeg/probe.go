@@ -148,12 +148,15 @@ type picked struct {
 func choose(h header, src *encoder.Source) (picked, error) {
 	var p picked
 	var still, unknown string
+	blind := false // a picture there is, but no decoder for it
 	for i, s := range h.Streams {
 		switch {
 		case s.Kind == "video" && (s.Disposition.Cover == 1 || stills[s.Codec] && number(s.Frames) <= 1 && !strings.HasPrefix(h.Format.Name, "avi")):
 			still = s.Codec
 		case s.Kind == "video" && s.unknown(), s.Kind == "audio" && s.unknown():
-			unknown = s.codecWord()
+			if unknown == "" || s.Kind == "video" {
+				unknown, blind = s.codecWord(), blind || s.Kind == "video"
+			}
 			src.Warnings = append(src.Warnings, fmt.Sprintf("track %d was left out: no decoder for %s", s.Index, s.codecWord()))
 		case s.Kind == "video" && (s.Width < 1 || s.Height < 1):
 			src.Warnings = append(src.Warnings, fmt.Sprintf("track %d was left out: not one picture in it tells its size", s.Index))
@@ -168,7 +171,7 @@ func choose(h header, src *encoder.Source) (picked, error) {
 		}
 	}
 	switch {
-	case unknown != "" && p.video == nil:
+	case p.video == nil && (blind || unknown != "" && len(p.audio) == 0):
 		return p, fmt.Errorf("%w: no decoder for %s", encoder.ErrBadInput, unknown)
 	case p.video == nil && len(p.audio) == 0 && still != "":
 		return p, fmt.Errorf("%w: it is a still picture (%s)", encoder.ErrBadInput, still)
