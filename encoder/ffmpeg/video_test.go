@@ -22,11 +22,11 @@ func TestJoinsAreFrameExact(t *testing.T) {
 	p.Video.Rungs = p.Video.Rungs[:1]
 	p.Video.Rungs[0].CRF = 0
 	for _, c := range []struct{ rate, name, more string }{
-		{"24", "a.mov", ""},
+		{"24", "a.mov", "-g 1"}, // seeking lands on any picture, so on the right one only
 		{"25", "a.mkv", ""},
 		{"30000/1001", "a.mov", ""},
 		{"30000/1001", "a.mkv", ""},
-		{"60", "a.mkv", ""},
+		{"60", "a.mkv", "-g 1"},
 		{"60", "a.mp4", "-output_ts_offset 2.5"},
 		{"24000/1001", "late.mkv", "-output_ts_offset 1.337"},
 	} {
