@@ -158,7 +158,7 @@ func checks(w io.Writer, all []api.Check) {
 	for _, rule := range order {
 		detail := passed[rule][0].Detail
 		if n := len(passed[rule]); n > 1 {
-			detail = fmt.Sprintf("%d times; the first: %s", n, detail)
+			detail = fmt.Sprintf("%d passed; %s", n, detail)
 		}
 		line(colour(w, green, "ok  "), fit(rule, 11), detail)
 	}

@@ -144,8 +144,11 @@ func (c *cutter) fragment(src io.Reader, h header) error {
 		return err
 	}
 	d, err := readHeader(src)
-	if err != nil || d.kind != "mdat" {
-		return fmt.Errorf("%w: no mdat follows a moof (%q, %v)", errBox, d.kind, err)
+	if err != nil {
+		return fmt.Errorf("no mdat follows a moof: %w", err)
+	}
+	if d.kind != "mdat" {
+		return fmt.Errorf("%w: %q follows a moof, not an mdat", errBox, d.kind)
 	}
 	fr, err := readMoof(*c.movie, moof, h.head+h.payload+d.head)
 	if err != nil {

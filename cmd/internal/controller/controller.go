@@ -104,6 +104,11 @@ func (c *Controller) Client() *api.Client { return api.NewClient(c.URL(), c.toke
 
 // Run works until ctx ends, then stops everything it started.
 func (c *Controller) Run(ctx context.Context) error {
+	// Whoever finds the farm here may call at once: the listener queues it.
+	if err := api.WriteDiscovery(c.config.Data, api.Discovery{URL: c.URL(), Token: c.token, PID: os.Getpid()}); err != nil {
+		return errors.Join(err, c.close())
+	}
+	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
 		Farm: c, Outputs: c.store, Base: c.URL(), Token: c.token, Version: c.version,
 		Pages: web.NewHandler(web.Options{Farm: c, Base: c.URL()}), Log: c.log,
@@ -126,10 +131,6 @@ func (c *Controller) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return c.loop(gctx) })
 	g.Go(func() error { return c.fleet(gctx) })
-	if err := api.WriteDiscovery(c.config.Data, api.Discovery{URL: c.URL(), Token: c.token, PID: os.Getpid()}); err != nil {
-		return errors.Join(err, c.close())
-	}
-	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	c.log.Info("farm is up", "url", c.URL(), "data", c.config.Data)
 	err := g.Wait()
 	close(c.stopping)

@@ -93,7 +93,7 @@ func fold(all []encoder.Check) []encoder.Check {
 	}
 	for i, c := range out {
 		if n := parts[c.Name]; n > 1 && c.OK {
-			out[i].Detail = fmt.Sprintf("in all %d parts; the first: %s", n, c.Detail)
+			out[i].Detail = fmt.Sprintf("%s; likewise in %d more parts", c.Detail, n-1)
 		}
 	}
 	return out
