@@ -26,29 +26,9 @@ func checkProfile(p encoder.Profile) error {
 	must(p.GOP > 0, "gop", p.GOP, "want a duration such as 2s")
 	must(p.Segment > 0 && p.GOP > 0 && p.Segment%p.GOP == 0, "segment", p.Segment, "want a multiple of gop")
 
-	v := p.Video
-	must(v.Codec == "h264", "video.codec", v.Codec, "want h264")
-	must(slices.Contains(presets, v.Preset), "video.preset", v.Preset, fmt.Sprintf("want one of %q", presets))
-	must(within(v.MaxFPS, 1, 240), "video.max_fps", v.MaxFPS, "want 1 to 240")
-	must(within(v.BFrames, 0, 16), "video.b_frames", v.BFrames, "want 0 to 16")
-	must(len(v.Rungs) > 0, "video.rungs", "", "want at least one")
-	seen := map[string]bool{}
-	for i, r := range v.Rungs {
-		at := func(field string) string { return fmt.Sprintf("video.rungs[%d].%s", i, field) }
-		must(plain.MatchString(r.Name) && !seen[r.Name], at("name"), r.Name, plainWords+", and no name twice")
-		seen[r.Name] = true
-		must(within(r.Width, 16, 8192) && r.Width%2 == 0, at("width"), r.Width, "want an even number from 16 to 8192")
-		must(within(r.Height, 16, 8192) && r.Height%2 == 0 && r.Height <= r.Width, at("height"), r.Height,
-			"want an even number from 16 to 8192, no more than width: a portrait turns the box by itself")
-		must(within(r.CRF, 1, 51), at("crf"), r.CRF, "want 1 to 51")
-		must(r.Bitrate >= 10_000, at("bitrate"), r.Bitrate, "want bits in a second, such as 6000k")
-		must(r.MaxFPS == 0 || within(r.MaxFPS, 1, v.MaxFPS), at("max_fps"), r.MaxFPS, "want 1 to video.max_fps, or nothing")
-		must(slices.Contains(profiles, r.Profile), at("profile"), r.Profile, fmt.Sprintf("want one of %q", profiles))
-		if i > 0 {
-			above := v.Rungs[i-1]
-			must(r.Height <= above.Height && r.Bitrate < above.Bitrate, at("bitrate"), r.Bitrate,
-				"want the best rung first, each below with fewer bits")
-		}
+	must(len(p.Video) > 0, "video", "", "want at least one codec with its rungs")
+	for i, v := range p.Video {
+		checkVideo(v, fmt.Sprintf("video[%d].", i), must)
 	}
 
 	a := p.Audio
@@ -57,4 +37,31 @@ func checkProfile(p encoder.Profile) error {
 	must(within(a.Bitrate, 16_000, 512_000), "audio.bitrate", a.Bitrate, "want 16k to 512k")
 	must(a.SampleRate == 44100 || a.SampleRate == 48000, "audio.sample_rate", a.SampleRate, "want 44100 or 48000")
 	return errors.Join(wrong...)
+}
+
+// checkVideo judges the rungs of one codec. at is where it stands.
+func checkVideo(v encoder.VideoProfile, at string, must func(ok bool, key string, value any, want string)) {
+	must(v.Codec == "h264", at+"codec", v.Codec, "want h264")
+	must(slices.Contains(presets, v.Preset), at+"preset", v.Preset, fmt.Sprintf("want one of %q", presets))
+	must(within(v.MaxFPS, 1, 240), at+"max_fps", v.MaxFPS, "want 1 to 240")
+	must(within(v.BFrames, 0, 16), at+"b_frames", v.BFrames, "want 0 to 16")
+	must(len(v.Rungs) > 0, at+"rungs", "", "want at least one")
+	seen := map[string]bool{}
+	for i, r := range v.Rungs {
+		rung := func(field string) string { return fmt.Sprintf("%srungs[%d].%s", at, i, field) }
+		must(plain.MatchString(r.Name) && !seen[r.Name], rung("name"), r.Name, plainWords+", and no name twice")
+		seen[r.Name] = true
+		must(within(r.Width, 16, 8192) && r.Width%2 == 0, rung("width"), r.Width, "want an even number from 16 to 8192")
+		must(within(r.Height, 16, 8192) && r.Height%2 == 0 && r.Height <= r.Width, rung("height"), r.Height,
+			"want an even number from 16 to 8192, no more than width: a portrait turns the box by itself")
+		must(within(r.CRF, 1, 51), rung("crf"), r.CRF, "want 1 to 51")
+		must(r.Bitrate >= 10_000, rung("bitrate"), r.Bitrate, "want bits in a second, such as 6000k")
+		must(r.MaxFPS == 0 || within(r.MaxFPS, 1, v.MaxFPS), rung("max_fps"), r.MaxFPS, "want 1 to the max_fps of the codec, or nothing")
+		must(slices.Contains(profiles, r.Profile), rung("profile"), r.Profile, fmt.Sprintf("want one of %q", profiles))
+		if i > 0 {
+			above := v.Rungs[i-1]
+			must(r.Height <= above.Height && r.Bitrate < above.Bitrate, rung("bitrate"), r.Bitrate,
+				"want the best rung first, each below with fewer bits")
+		}
+	}
 }

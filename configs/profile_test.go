@@ -26,7 +26,7 @@ func TestWeb(t *testing.T) {
 		fps           float64
 	}
 	var got []rung
-	for _, r := range p.Video.Rungs {
+	for _, r := range p.Video[0].Rungs {
 		got = append(got, rung{r.Name, r.Width, r.Height, r.Bitrate, r.MaxFPS})
 	}
 	want := []rung{

@@ -8,44 +8,6 @@ import (
 	"time"
 )
 
-// Profile says what is made of a source. The shipped ones are
-// configs/profiles/*.yaml.
-type Profile struct {
-	Name    string        `yaml:"name"`
-	Segment time.Duration `yaml:"segment"` // nominal length of a media segment
-	GOP     time.Duration `yaml:"gop"`     // closed, constant; divides Segment
-	Video   VideoProfile  `yaml:"video"`
-	Audio   AudioProfile  `yaml:"audio"`
-}
-
-// VideoProfile holds what all rungs share.
-type VideoProfile struct {
-	Codec   string  `yaml:"codec"`  // h264
-	Preset  string  `yaml:"preset"` // of the encoder
-	MaxFPS  float64 `yaml:"max_fps"`
-	BFrames int     `yaml:"b_frames"`
-	Rungs   []Rung  `yaml:"rungs"` // best first
-}
-
-// Rung is one step of the ladder before it is fitted to a source.
-type Rung struct {
-	Name    string  `yaml:"name"`
-	Width   int     `yaml:"width"`   // long side the picture is fitted into
-	Height  int     `yaml:"height"`  // short side
-	CRF     float64 `yaml:"crf"`     // constant quality, capped by MaxRate
-	Bitrate int64   `yaml:"bitrate"` // bit/s, ceiling over BufferSeconds
-	MaxFPS  float64 `yaml:"max_fps"` // 0: as the profile
-	Profile string  `yaml:"profile"` // of the codec, such as "high"
-}
-
-// AudioProfile is the sound that goes with every rung.
-type AudioProfile struct {
-	Codec      string `yaml:"codec"` // aac
-	Channels   int    `yaml:"channels"`
-	Bitrate    int64  `yaml:"bitrate"` // bit/s
-	SampleRate int    `yaml:"sample_rate"`
-}
-
 // Rendition is one picture or sound that will be made: a rung fitted to the
 // source. Its Name is also the folder of its files.
 type Rendition struct {
@@ -63,11 +25,14 @@ type Rendition struct {
 	BFrames int     `json:"b_frames,omitempty"`
 	GOP     int64   `json:"gop,omitempty"` // in frames of this rendition
 
-	Stream     int    `json:"stream,omitempty"` // sound only: the track of the source
-	Channels   int    `json:"channels,omitempty"`
-	SampleRate int    `json:"sample_rate,omitempty"`
-	Language   string `json:"language,omitempty"`
-	Title      string `json:"title,omitempty"`
+	Stream     int             `json:"stream,omitempty"` // sound and captions: Audio.Stream or Caption.Stream of the source
+	Channels   int             `json:"channels,omitempty"`
+	SampleRate int             `json:"sample_rate,omitempty"`
+	Loudness   *LoudnessTarget `json:"loudness,omitempty"` // sound only; absent: left as loud as it is
+	Language   string          `json:"language,omitempty"`
+	Title      string          `json:"title,omitempty"`
+	Channel    int             `json:"channel,omitempty"` // captions only: of CEA-608
+	Forced     bool            `json:"forced,omitempty"`  // captions only
 }
 
 // Chunk is a run of frames of the source's grid that one task encodes to
@@ -82,10 +47,15 @@ type Chunk struct {
 // Ladder is the whole plan for one source. It is made once, after the probe,
 // and kept in the job: every task of the film reads the same one.
 type Ladder struct {
-	Profile string      `json:"profile"`
-	Video   []Rendition `json:"video"` // best first; empty: sound only
-	Audio   []Rendition `json:"audio"`
-	Chunks  []Chunk     `json:"chunks"`
+	Profile  string      `json:"profile"`
+	Video    []Rendition `json:"video"` // best first; empty: sound only
+	Audio    []Rendition `json:"audio"`
+	Captions []Rendition `json:"captions,omitempty"` // Codec "webvtt"
+	Chunks   []Chunk     `json:"chunks"`
+
+	Outputs    []string    `json:"outputs"` // of the profile
+	Storyboard *Storyboard `json:"storyboard,omitempty"`
+	Damaged    string      `json:"damaged,omitempty"` // of the profile
 
 	SegmentFrames int64   `json:"segment_frames,omitempty"` // on the source's grid
 	SegmentTime   float64 `json:"segment_s"`                // seconds, exact to the frame
@@ -97,7 +67,10 @@ type Ladder struct {
 // sound rendition per track, and chunks of about chunk seconds.
 // It refuses, with ErrBadInput, a source with neither picture nor sound.
 func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
-	l := Ladder{Profile: p.Name, SegmentTime: p.Segment.Seconds()}
+	l := Ladder{
+		Profile: p.Name, SegmentTime: p.Segment.Seconds(),
+		Outputs: p.Outputs, Storyboard: p.Images.Storyboard, Damaged: p.Damaged,
+	}
 	if s.Video == nil && len(s.Audio) == 0 {
 		return Ladder{}, fmt.Errorf("%w: it has neither picture nor sound", ErrBadInput)
 	}
@@ -112,32 +85,55 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	if v.Frames < 1 || v.Rate.Num < 1 {
 		return Ladder{}, fmt.Errorf("%w: its picture track has no frames", ErrBadInput)
 	}
-	step := stepFor(v.Rate, p.Video.MaxFPS)
-	// Every rung's GOP must end where a segment ends, also on rungs that
-	// keep one frame in Step: the GOP is counted in the coarsest rung.
-	coarsest := step
-	for _, r := range p.Video.Rungs {
-		coarsest = max(coarsest, stepFor(v.Rate, cmp.Or(r.MaxFPS, p.Video.MaxFPS)))
+	gop := int64(1)
+	for _, vp := range p.Video {
+		gop = max(gop, vp.coarsest(v.Rate))
 	}
-	gop := coarsest * max(1, int64(math.Round(p.GOP.Seconds()*v.Rate.Float()/float64(coarsest))))
+	// Every rung's GOP must end where a segment ends, also on rungs that keep
+	// one frame in Step: the GOP is counted in frames of the coarsest rung.
+	coarsest := gop
+	gop *= max(1, int64(math.Round(p.GOP.Seconds()*v.Rate.Float()/float64(coarsest))))
 	l.SegmentFrames = gop * max(1, int64(p.Segment/p.GOP))
 	l.SegmentTime = v.Rate.Seconds(l.SegmentFrames)
-	for _, r := range fitting(p.Video.Rungs, v) {
-		st := stepFor(v.Rate, cmp.Or(r.MaxFPS, p.Video.MaxFPS))
-		if coarsest%st != 0 {
-			st = coarsest
+	for i, vp := range p.Video {
+		for _, r := range vp.fit(v, coarsest, gop) {
+			if i > 0 {
+				r.Name += "-" + r.Codec
+			}
+			l.Video = append(l.Video, r)
 		}
-		w, h := r.fit(v)
-		l.Video = append(l.Video, Rendition{
-			Name: r.Name, Codec: p.Video.Codec, Bitrate: r.Bitrate,
-			Width: w, Height: h, Rate: v.Rate.Divide(st), Step: st,
-			CRF: r.CRF, Preset: p.Video.Preset, Profile: r.Profile,
-			BFrames: p.Video.BFrames, GOP: gop / st,
-		})
 	}
 	l.Chunks = Cut(v, l.SegmentFrames, chunk)
 	l.PosterFrame = min(v.Frames-1, v.Frames/10)
 	return l, nil
+}
+
+// coarsest is the largest step any rung takes.
+func (p VideoProfile) coarsest(rate Rate) int64 {
+	n := stepFor(rate, p.MaxFPS)
+	for _, r := range p.Rungs {
+		n = max(n, stepFor(rate, cmp.Or(r.MaxFPS, p.MaxFPS)))
+	}
+	return n
+}
+
+// fit makes the renditions of one codec, best first.
+func (p VideoProfile) fit(v Video, coarsest, gop int64) []Rendition {
+	var out []Rendition
+	for _, r := range fitting(p.Rungs, v) {
+		step := stepFor(v.Rate, cmp.Or(r.MaxFPS, p.MaxFPS))
+		if coarsest%step != 0 {
+			step = coarsest
+		}
+		w, h := r.fit(v)
+		out = append(out, Rendition{
+			Name: r.Name, Codec: p.Codec, Bitrate: r.Bitrate,
+			Width: w, Height: h, Rate: v.Rate.Divide(step), Step: step,
+			CRF: r.CRF, Preset: p.Preset, Profile: r.Profile,
+			BFrames: p.BFrames, GOP: gop / step,
+		})
+	}
+	return out
 }
 
 // Cut divides the film into equal chunks of about d, each a whole number of

@@ -13,14 +13,14 @@ import (
 
 var web = Profile{
 	Name: "web", Segment: 6 * time.Second, GOP: 2 * time.Second,
-	Video: VideoProfile{Codec: "h264", Preset: "medium", MaxFPS: 60, Rungs: []Rung{
+	Video: []VideoProfile{{Codec: "h264", Preset: "medium", MaxFPS: 60, Rungs: []Rung{
 		{Name: "1080p", Width: 1920, Height: 1080},
 		{Name: "720p", Width: 1280, Height: 720},
 		{Name: "540p", Width: 960, Height: 540},
 		{Name: "432p", Width: 768, Height: 432, MaxFPS: 30},
 		{Name: "360p", Width: 640, Height: 360, MaxFPS: 30},
 		{Name: "234p", Width: 416, Height: 234, MaxFPS: 30},
-	}},
+	}}},
 	Audio: AudioProfile{Codec: "aac", Channels: 2, Bitrate: 128_000, SampleRate: 48_000},
 }
 

@@ -71,6 +71,10 @@ type Source struct {
 	Video     *Video  `json:"video,omitempty"` // absent: sound only
 	Audio     []Audio `json:"audio"`           // empty: no sound
 
+	Captions []Caption `json:"captions,omitempty"`
+	Chapters []Chapter `json:"chapters,omitempty"`
+	Timecode string    `json:"timecode,omitempty"` // of the first picture, as written, such as "01:00:00:00"
+
 	Warnings []string `json:"warnings,omitempty"` // odd, but no reason to refuse
 }
 
@@ -91,9 +95,14 @@ type Video struct {
 	CodedHeight int    `json:"coded_height"`
 	SAR         Rate   `json:"sar"`                // shape of a stored pixel, 1/1 when square
 	Rotation    int    `json:"rotation,omitempty"` // degrees clockwise the player turns the picture: 0, 90, 180, 270
+	Mirrored    bool   `json:"mirrored,omitempty"` // left and right are swapped, before the turn
 	Interlaced  bool   `json:"interlaced,omitempty"`
+	FieldOrder  string `json:"field_order,omitempty"` // "tff" or "bff" where Interlaced
+	Telecine    bool   `json:"telecine,omitempty"`    // 3:2 pulldown, found with certainty: Rate is that of the film beneath
 	PixelFormat string `json:"pixel_format"`
-	Primaries   string `json:"primaries,omitempty"` // ffmpeg's names; empty: unsaid
+	BitDepth    int    `json:"bit_depth,omitempty"`
+	DolbyVision string `json:"dolby_vision,omitempty"` // profile, such as "8.4"
+	Primaries   string `json:"primaries,omitempty"`    // ffmpeg's names; empty: unsaid
 	Transfer    string `json:"transfer,omitempty"`
 	Matrix      string `json:"matrix,omitempty"`
 	Range       string `json:"range,omitempty"` // "tv" or "pc"
@@ -120,6 +129,36 @@ type Audio struct {
 	Title      string  `json:"title,omitempty"`
 	Start      float64 `json:"start_s"` // in the source's own time
 	Duration   float64 `json:"duration_s"`
+
+	With     []int     `json:"with,omitempty"`     // further mono tracks that make one sound with this one, in the order of Layout; they do not stand in Source.Audio
+	Stereo   *Loudness `json:"stereo,omitempty"`   // of the sound mixed to stereo (or its one channel); absent: silence, or not measured
+	Surround *Loudness `json:"surround,omitempty"` // of all channels, where there are more than two
+}
+
+// Loudness is what a sound measures, after ITU-R BS.1770 and EBU R128.
+type Loudness struct {
+	Integrated float64 `json:"lufs"`      // LUFS
+	Peak       float64 `json:"true_peak"` // dBTP
+	Range      float64 `json:"range_lu"`  // LU
+	Threshold  float64 `json:"threshold"` // LUFS, of the gate
+}
+
+// Caption is a track of words in the source.
+type Caption struct {
+	Stream   int    `json:"stream"` // of Kind cea608: the picture track that carries it
+	Codec    string `json:"codec"`
+	Kind     string `json:"kind"`              // "text", "bitmap" or "cea608"
+	Channel  int    `json:"channel,omitempty"` // of cea608: 1 to 4
+	Language string `json:"language,omitempty"`
+	Title    string `json:"title,omitempty"`
+	Forced   bool   `json:"forced,omitempty"`
+}
+
+// Chapter is a named part of the film, in seconds from its beginning.
+type Chapter struct {
+	Start float64 `json:"start_s"`
+	End   float64 `json:"end_s"`
+	Title string  `json:"title,omitempty"`
 }
 
 // Seconds turns a count of seconds into a duration.

@@ -3,7 +3,11 @@ package ffmpeg
 import (
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
+	"strconv"
+
+	ff "github.com/u2takey/ffmpeg-go"
 
 	"bobine/encoder"
 	"bobine/encoder/packaging"
@@ -98,3 +102,39 @@ func (j AudioJob) kept(l *log) ([]encoder.Check, error) {
 	}
 	return out, nil
 }
+
+// args is the command that writes every sound track, each exactly as
+// long as the film and beginning with it: what is earlier is cut, what is
+// missing at either end is silence.
+func (j AudioJob) args() []string {
+	in := open(j.Input, -j.Source.Start, nil)
+	var outputs []*ff.Stream
+	for _, r := range j.Ladder.Audio {
+		length := j.length(r)
+		s := in.Get(strconv.Itoa(r.Stream))
+		if a := j.track(r); a.Layout == "" && a.Channels > 2 {
+			// Nobody says what the channels are: the first two are left and right.
+			s = s.Filter("pan", ff.Args{"stereo|c0=c0|c1=c1"})
+		}
+		s = s.Filter("aresample", ff.Args{strconv.Itoa(r.SampleRate)}, ff.KwArgs{
+			"async": 1, "min_hard_comp": 0.03, "first_pts": 0,
+		}).
+			Filter("aformat", nil, ff.KwArgs{"sample_fmts": "fltp", "channel_layouts": layouts[r.Channels]}).
+			Filter("apad", nil, ff.KwArgs{"whole_len": length}).
+			Filter("atrim", nil, ff.KwArgs{"end_sample": length})
+		outputs = append(outputs, s.Output(source(j.raw(r.Name)), ff.KwArgs{
+			"c:a": "aac", "b:a": r.Bitrate, "threads": 1, "map_metadata": -1, "fflags": "+bitexact",
+			"f": "mp4", "frag_duration": 1_000_000,
+			"movflags":          "+cmaf+empty_moov+default_base_moof+frag_discont+skip_trailer",
+			"avoid_negative_ts": "disabled",
+		}))
+	}
+	return append([]string{"-copyts"}, ff.MergeOutputs(outputs...).GetArgs()...)
+}
+
+// length is the film's, in samples.
+func (j AudioJob) length(r encoder.Rendition) int64 {
+	return int64(math.Round(j.Source.Duration * float64(r.SampleRate)))
+}
+
+var layouts = map[int]string{1: "mono", 2: "stereo", 6: "5.1"}

@@ -23,8 +23,8 @@ func TestArguments(t *testing.T) {
 		return &v
 	}
 	p := small()
-	p.Segment, p.GOP, p.Video.Preset = 6*time.Second, 2*time.Second, "medium"
-	p.Video.Rungs = []encoder.Rung{
+	p.Segment, p.GOP, p.Video[0].Preset = 6*time.Second, 2*time.Second, "medium"
+	p.Video[0].Rungs = []encoder.Rung{
 		{Name: "1080p", Width: 1920, Height: 1080, CRF: 21, Bitrate: 6_000_000, Profile: "high"},
 		{Name: "720p", Width: 1280, Height: 720, CRF: 21, Bitrate: 3_000_000, Profile: "high"},
 		{Name: "540p", Width: 960, Height: 540, CRF: 22, Bitrate: 2_000_000, Profile: "high"},

@@ -62,10 +62,10 @@ func film(t *testing.T, name, args string) string {
 func small() encoder.Profile {
 	return encoder.Profile{
 		Name: "small", Segment: time.Second, GOP: 500 * time.Millisecond,
-		Video: encoder.VideoProfile{Codec: "h264", Preset: "ultrafast", MaxFPS: 60, BFrames: 2, Rungs: []encoder.Rung{
+		Video: []encoder.VideoProfile{{Codec: "h264", Preset: "ultrafast", MaxFPS: 60, BFrames: 2, Rungs: []encoder.Rung{
 			{Name: "72p", Width: 128, Height: 72, CRF: 30, Bitrate: 300_000},
 			{Name: "36p", Width: 64, Height: 36, CRF: 30, Bitrate: 100_000, MaxFPS: 30},
-		}},
+		}}},
 		Audio: encoder.AudioProfile{Codec: "aac", Channels: 2, Bitrate: 64_000, SampleRate: 48_000},
 	}
 }

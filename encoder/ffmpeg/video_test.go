@@ -19,8 +19,8 @@ import (
 func TestJoinsAreFrameExact(t *testing.T) {
 	e := find(t)
 	p := small()
-	p.Video.Rungs = p.Video.Rungs[:1]
-	p.Video.Rungs[0].CRF = 0
+	p.Video[0].Rungs = p.Video[0].Rungs[:1]
+	p.Video[0].Rungs[0].CRF = 0
 	for _, c := range []struct{ rate, name, more string }{
 		{"24", "a.mov", "-g 1"}, // seeking lands on any picture, so on the right one only
 		{"25", "a.mkv", ""},
@@ -124,7 +124,7 @@ func TestLooksAsShown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := small()
-			p.Video.Rungs = p.Video.Rungs[:1]
+			p.Video[0].Rungs = p.Video[0].Rungs[:1]
 			path := clip(t, c.name)
 			src, l := plan(t, e, path, p, time.Second)
 			l.Audio, l.Chunks = nil, l.Chunks[:1]
@@ -171,7 +171,7 @@ func TestDamageIsFound(t *testing.T) {
 	e := find(t)
 	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=25:d=2 -c:v libx264 -preset ultrafast")
 	p := small()
-	p.Video.Rungs[0].CRF = 15
+	p.Video[0].Rungs[0].CRF = 15
 	src, l := plan(t, e, path, p, time.Hour)
 	dir := t.TempDir()
 	r, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: l.Chunks[0], Dir: dir})

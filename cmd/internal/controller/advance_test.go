@@ -14,7 +14,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 var twoRungs = encoder.Profile{
 	Name: "two", Segment: 6 * time.Second, GOP: 2 * time.Second,
-	Video: encoder.VideoProfile{Codec: "h264", Rungs: []encoder.Rung{{Name: "720p", Width: 1280, Height: 720}, {Name: "360p", Width: 640, Height: 360}}},
+	Video: []encoder.VideoProfile{{Codec: "h264", Rungs: []encoder.Rung{{Name: "720p", Width: 1280, Height: 720}, {Name: "360p", Width: 640, Height: 360}}}},
 	Audio: encoder.AudioProfile{Codec: "aac", Channels: 2, SampleRate: 48000},
 }
 
