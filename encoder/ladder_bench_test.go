@@ -2,7 +2,6 @@ package encoder_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,11 +20,14 @@ import (
 
 // BenchmarkLadder compares processor seconds: our chunks, two at a time,
 // against the best single ffmpeg command that makes the same renditions with
-// the same settings from one decode. One iteration is one pair, and every
-// other pair is run in the other order: -benchtime 3x takes the median of three.
+// the same settings from one decode, scaling small rungs from larger ones as
+// we do. One iteration is one pair, and every other pair is run in the other
+// order: -benchtime 3x takes the median of three.
 //
 // cpu-ratio is of our encodes of picture and sound alone, cpu-ratio-job of
-// the whole job: probe, encodes, cutting, hashing and verification.
+// the whole job: probe, encodes, cutting, hashing, verification, storing and
+// packaging. cpu-ratio-naive, with BOBINE_BENCH_NAIVE set, is of our encodes
+// against one ffmpeg command for each rung.
 func BenchmarkLadder(b *testing.B) {
 	e, err := ffmpeg.Find()
 	if err != nil {
@@ -36,7 +38,7 @@ func BenchmarkLadder(b *testing.B) {
 		b.Fatal(err)
 	}
 	input := benchClip(b)
-	var alone, job []float64
+	var alone, job, naive []float64
 	for i := 0; b.Loop(); i++ {
 		var single, encodes, whole float64
 		for _, ours := range []bool{i%2 == 0, i%2 != 0} {
@@ -48,6 +50,14 @@ func BenchmarkLadder(b *testing.B) {
 		}
 		b.Logf("pair %d: single command %.1f CPU-s, our encodes %.1f, our job %.1f", i, single, encodes, whole)
 		alone, job = append(alone, encodes/single), append(job, whole/single)
+		if os.Getenv("BOBINE_BENCH_NAIVE") != "" {
+			each := runEach(b, e, input, p)
+			b.Logf("pair %d: one command a rung %.1f CPU-s", i, each)
+			naive = append(naive, encodes/each)
+		}
+	}
+	if len(naive) > 0 {
+		b.ReportMetric(median(naive), "cpu-ratio-naive")
 	}
 	b.ReportMetric(median(alone), "cpu-ratio")
 	b.ReportMetric(median(job), "cpu-ratio-job")
@@ -97,11 +107,12 @@ func runJob(b *testing.B, e *ffmpeg.Encoder, input string, p encoder.Profile) (e
 	b.Helper()
 	before := usage(b)
 	src, l := plan(b, e, input, p)
-	results := make([]encoder.Result, len(l.Chunks)+1)
+	results, dirs := make([]encoder.Result, len(l.Chunks)+1), make([]string, len(l.Chunks)+1)
 	g, ctx := errgroup.WithContext(context.Background())
 	g.SetLimit(2)
 	for i := range results {
 		dir := b.TempDir()
+		dirs[i] = dir
 		g.Go(func() (err error) {
 			if i == len(l.Chunks) {
 				results[i], err = e.Audio(ctx, ffmpeg.AudioJob{Input: input, Source: src, Ladder: l, Dir: dir})
@@ -117,6 +128,7 @@ func runJob(b *testing.B, e *ffmpeg.Encoder, input string, p encoder.Profile) (e
 	for _, r := range results {
 		encodes += r.CPU
 	}
+	finish(b, src, l, results, dirs)
 	return encodes, usage(b) - before
 }
 
@@ -132,36 +144,4 @@ func usage(b *testing.B) float64 {
 		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
 	}
 	return sum.Seconds()
-}
-
-// runSingle makes the same renditions by one command with default threads.
-func runSingle(b *testing.B, e *ffmpeg.Encoder, input string, p encoder.Profile) float64 {
-	b.Helper()
-	_, l := plan(b, e, input, p)
-	graph := fmt.Sprintf("[0:v]split=%d", len(l.Video))
-	for i := range l.Video {
-		graph += fmt.Sprintf("[i%d]", i)
-	}
-	var outputs []string
-	dir := b.TempDir()
-	for i, r := range l.Video {
-		keep := ""
-		if r.Step > 1 {
-			keep = fmt.Sprintf("framestep=%d,", r.Step)
-		}
-		graph += fmt.Sprintf(";[i%d]%sscale=%d:%d[o%d]", i, keep, r.Width, r.Height, i)
-		outputs = append(outputs, strings.Fields(fmt.Sprintf(
-			"-map [o%d] -c:v libx264 -preset %s -profile:v %s -crf %g -maxrate %d -bufsize %d -g %d -keyint_min %d -sc_threshold 0 -bf %d "+
-				"-pix_fmt yuv420p -f mp4 -movflags +cmaf+frag_keyframe+empty_moov+default_base_moof %s",
-			i, r.Preset, r.Profile, r.CRF, r.Bitrate, 2*r.Bitrate, r.GOP, r.GOP, r.BFrames, filepath.Join(dir, r.Name+".mp4")))...)
-	}
-	for _, r := range l.Audio {
-		outputs = append(outputs, strings.Fields(fmt.Sprintf("-map 0:%d -c:a aac -b:a %d -ac %d -ar %d -f mp4 %s",
-			r.Stream, r.Bitrate, r.Channels, r.SampleRate, filepath.Join(dir, r.Name+".mp4")))...)
-	}
-	cmd := exec.Command("ffmpeg", append([]string{"-nostdin", "-v", "error", "-i", "file:" + input, "-filter_complex", graph}, outputs...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("the single command: %v\n%s", err, out)
-	}
-	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 }
