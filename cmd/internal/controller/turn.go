@@ -16,10 +16,19 @@ func (c *Controller) loop(ctx context.Context) error {
 	wake := c.ledger.Wake(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	out := false // of reach
 	for {
-		if err := c.turn(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			c.log.Warn("the ledger is out of reach: encodes go on, new work waits", "error", err)
+		err := c.turn(ctx, time.Now())
+		switch {
+		case err != nil && ctx.Err() == nil:
+			if !out {
+				c.log.Warn("the ledger is out of reach: encodes go on, new work waits", "error", err)
+			}
+			out = true
 			c.silence.pardon()
+		case out && err == nil:
+			out = false
+			c.log.Info("the ledger answers again")
 		}
 		select {
 		case <-ctx.Done():
