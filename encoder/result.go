@@ -62,6 +62,7 @@ type Check struct {
 type Result struct {
 	Tracks []Track `json:"tracks"`
 	Poster *File   `json:"poster,omitempty"` // the chunk that holds the poster's frame has it
+	Tiles  *File   `json:"tiles,omitempty"`  // pictures of the storyboard, as Ladder.Tiles lays them out
 	Checks []Check `json:"checks"`
 	CPU    float64 `json:"cpu_s"`  // processor seconds of the encode
 	Wall   float64 `json:"wall_s"` // wall seconds of the encode

@@ -8,9 +8,9 @@ import (
 
 // top is the picture at the size of the best rung, with square pixels, in
 // the colours of every output: BT.709, limited range, 8 bit 4:2:0.
-func (e *Encoder) top(v encoder.Video, s *ff.Stream, r encoder.Rendition) *ff.Stream {
+func (e *Encoder) top(v encoder.Video, s *ff.Stream, w, h int) *ff.Stream {
 	if v.HDR() && e.zscale {
-		return toneMap(v, s, r)
+		return toneMap(v, s, w, h)
 	}
 	colour := ff.KwArgs{}
 	matrix := v.Matrix
@@ -33,12 +33,12 @@ func (e *Encoder) top(v encoder.Video, s *ff.Stream, r encoder.Rendition) *ff.St
 	if v.Range == "pc" {
 		colour["out_range"] = "tv"
 	}
-	return scale(s, r.Width, r.Height, colour).Filter("format", ff.Args{"yuv420p"})
+	return scale(s, w, h, colour).Filter("format", ff.Args{"yuv420p"})
 }
 
 // toneMap brings HDR to an SDR screen.
-func toneMap(v encoder.Video, s *ff.Stream, r encoder.Rendition) *ff.Stream {
-	primaries, in := v.Primaries, ff.KwArgs{"w": r.Width, "h": r.Height, "t": "linear", "npl": 100, "tin": v.Transfer}
+func toneMap(v encoder.Video, s *ff.Stream, w, h int) *ff.Stream {
+	primaries, in := v.Primaries, ff.KwArgs{"w": w, "h": h, "t": "linear", "npl": 100, "tin": v.Transfer}
 	if primaries == "" || primaries == "unknown" {
 		primaries = "bt2020"
 	}

@@ -17,7 +17,8 @@ import (
 type Encoder struct {
 	ffmpeg, ffprobe string // paths
 	version         string
-	zscale          bool // HDR can be mapped to SDR
+	zscale          bool   // HDR can be mapped to SDR
+	config          string // what it was built with
 }
 
 // Find looks for ffmpeg and ffprobe in PATH. Its error says what to install.
@@ -38,11 +39,11 @@ func Find() (*Encoder, error) {
 		return nil, fmt.Errorf("%s says no version: %.80q", e.ffmpeg, out)
 	}
 	e.version = string(m[1])
-	config := string(out)
-	if !strings.Contains(config, "--enable-libx264") {
+	e.config = string(out)
+	if !strings.Contains(e.config, "--enable-libx264") {
 		return nil, errors.New(e.ffmpeg + " was built without libx264: install the one of your system (apt-get install ffmpeg / brew install ffmpeg)")
 	}
-	e.zscale = strings.Contains(config, "--enable-libzimg")
+	e.zscale = strings.Contains(e.config, "--enable-libzimg")
 	return &e, nil
 }
 

@@ -1,6 +1,9 @@
 package ffmpeg
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
 
 	ff "github.com/u2takey/ffmpeg-go"
@@ -44,65 +47,94 @@ func (f *fan) next() *ff.Stream {
 	return f.split.Get(strconv.Itoa(f.given - 1))
 }
 
-// parents tells for each rung the index of the rung it is scaled from, -1
-// for the top picture. It is the smallest that has half as many pixels again
-// in each direction: much cheaper than scaling from the top each time, and so
-// far apart it looks the same.
-func parents(rungs []encoder.Rendition) []int {
-	out := make([]int, len(rungs))
-	for i, r := range rungs {
-		out[i] = -1
-		for k, p := range rungs[:i] {
-			small := out[i] < 0 || p.Width < rungs[out[i]].Width
-			if 2*p.Width >= 3*r.Width && 2*p.Height >= 3*r.Height && r.Step%p.Step == 0 && small {
-				out[i] = k
+// picture is one size and rate of picture; rungs of several codecs share it.
+type picture struct {
+	width, height int
+	step          int64
+	from          int // the picture it is made from; -1: the top
+}
+
+// sizes are the different pictures of a ladder, largest first, and tell for
+// each rung the index of its own. Each is scaled from the smallest that has
+// half as many pixels again in each direction: much cheaper than scaling from
+// the top each time, and so far apart it looks the same.
+func sizes(ladder []encoder.Rendition) (all []picture, of []int) {
+	for _, r := range ladder {
+		p := picture{r.Width, r.Height, r.Step, -1}
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b picture) int {
+		return cmp.Or(cmp.Compare(b.width, a.width), cmp.Compare(b.height, a.height), cmp.Compare(a.step, b.step))
+	})
+	for _, r := range ladder {
+		of = append(of, slices.Index(all, picture{r.Width, r.Height, r.Step, -1}))
+	}
+	for i, p := range all {
+		for k, q := range all[:i] {
+			same := q.width == p.width && q.height == p.height
+			far := 2*q.width >= 3*p.width && 2*q.height >= 3*p.height
+			small := all[i].from < 0 || q.width < all[all[i].from].width
+			if (same || far) && p.step%q.step == 0 && small {
+				all[i].from = k
 			}
 		}
 	}
-	return out
+	return all, of
 }
 
-// rungs makes the picture of every rung from the chunk on its grid, and the
-// poster's from its picture n, if n is not negative.
-func (e *Encoder) rungs(v encoder.Video, s *ff.Stream, ladder []encoder.Rendition, n int64) (out []*ff.Stream, poster *ff.Stream) {
-	common := ladder[0].Step
-	for _, r := range ladder {
-		common = gcd(common, r.Step)
-	}
-	from := parents(ladder)
+// views are the pictures of one chunk.
+type views struct {
+	rungs  []*ff.Stream // in the ladder's order
+	poster *ff.Stream   // nil: none
+	thumbs *ff.Stream   // nil: none
+}
+
+// views makes the picture of every rung from the chunk on its grid, and the
+// still ones of the job beside them.
+func (e *Encoder) views(j VideoJob) views {
+	ladder := j.Ladder.Video
+	all, of := sizes(ladder)
+	common := j.Ladder.Step()
 	users := make(map[int]int)
-	for i := range ladder {
-		users[i]++
-		users[from[i]]++
+	for i := range all {
+		users[all[i].from]++
 	}
-	if n >= 0 {
+	for _, i := range of {
+		users[i]++
+	}
+	tiles := j.tiles()
+	if j.poster() {
 		users[-1]++
 	}
-	made := map[int]*fan{-1: newFan(e.top(v, step(s, common), ladder[0]), users[-1])}
-	if n >= 0 {
-		poster = still(made[-1].next(), ladder[0], n/common)
+	if tiles.Count > 0 {
+		users[-1]++
 	}
-	for i, r := range ladder {
-		p := made[from[i]].next()
-		if from[i] < 0 {
-			p = step(p, r.Step/common)
-		} else {
-			p = step(p, r.Step/ladder[from[i]].Step)
+	best := all[0]
+	made := map[int]*fan{-1: newFan(e.top(*j.Source.Video, step(j.grid(), common), best.width, best.height), users[-1])}
+	var out views
+	if j.poster() {
+		out.poster = still(made[-1].next(), best, (j.Ladder.PosterFrame-j.Chunk.First)/common)
+	}
+	if tiles.Count > 0 {
+		out.thumbs = thumbs(made[-1].next(), tiles)
+	}
+	for i, p := range all {
+		above := picture{best.width, best.height, common, -1}
+		if p.from >= 0 {
+			above = all[p.from]
 		}
-		if i > 0 {
-			p = scale(p, r.Width, r.Height, nil)
+		s := step(made[p.from].next(), p.step/above.step)
+		if p.width != above.width || p.height != above.height {
+			s = scale(s, p.width, p.height, nil)
 		}
-		made[i] = newFan(p, users[i])
-		out = append(out, made[i].next())
+		made[i] = newFan(s, users[i])
 	}
-	return out, poster
-}
-
-func gcd(a, b int64) int64 {
-	for b != 0 {
-		a, b = b, a%b
+	for _, i := range of {
+		out.rungs = append(out.rungs, made[i].next())
 	}
-	return a
+	return out
 }
 
 func step(s *ff.Stream, n int64) *ff.Stream {
@@ -120,12 +152,27 @@ func scale(s *ff.Stream, w, h int, colour ff.KwArgs) *ff.Stream {
 const posterWidth = 1280
 
 // still is picture n alone, in the colours of a JPEG.
-func still(s *ff.Stream, r encoder.Rendition, n int64) *ff.Stream {
-	w, h := r.Width, r.Height
+func still(s *ff.Stream, p picture, n int64) *ff.Stream {
+	w, h := p.width, p.height
 	if w > posterWidth {
-		w, h = posterWidth, max(2, r.Height*posterWidth/r.Width/2*2)
+		w, h = posterWidth, max(2, p.height*posterWidth/p.width/2*2)
 	}
+	return jpeg(s.Trim(ff.KwArgs{"start_frame": n, "end_frame": n + 1}), w, h)
+}
+
+// jpeg is a picture in the colours of a JPEG.
+func jpeg(s *ff.Stream, w, h int) *ff.Stream {
 	colour := ff.KwArgs{"in_color_matrix": "bt709", "out_color_matrix": "bt601", "out_range": "pc"}
-	return scale(s.Trim(ff.KwArgs{"start_frame": n, "end_frame": n + 1}), w, h, colour).
-		Filter("format", ff.Args{"yuvj420p"})
+	return scale(s, w, h, colour).Filter("format", ff.Args{"yuvj420p"})
+}
+
+// thumbs are the storyboard's pictures of a chunk, all on one sheet. Picture n
+// is one of them when the time of the film's storyboard has moved on since
+// picture n-1, so that chunk borders neither lose nor double any.
+func thumbs(s *ff.Stream, t encoder.Tiles) *ff.Stream {
+	at := func(n int64) string {
+		return fmt.Sprintf("floor((n+%d)*%d/%d)", t.First+n, t.Den, t.Num)
+	}
+	s = s.Filter("select", ff.Args{fmt.Sprintf("gt(%s,%s)", at(0), at(-1))})
+	return jpeg(s, t.Width, t.Height).Filter("tile", ff.Args{fmt.Sprintf("%dx%d", t.Columns, t.Rows)})
 }

@@ -58,7 +58,7 @@ func (l *log) Write(p []byte) (int, error) {
 
 // The lines that matter, as ffmpeg 4 to 7 print them.
 var (
-	levelWord    = regexp.MustCompile(`\[(verbose|info|warning|error|fatal|panic)\] `)
+	levelWord    = regexp.MustCompile(`\[(verbose|info|warn|warning|error|fatal|panic)\]:? `) // x265 and SVT-AV1 add a colon
 	decodedLine  = regexp.MustCompile(`Input stream #(\d+):(\d+) .*?(\d+) frames decoded(?: \((\d+) samples\))?`)
 	encodedLine  = regexp.MustCompile(`Output stream #(\d+):0 \(video\): (\d+) frames encoded`)
 	fpsLine      = regexp.MustCompile(`(\d+) frames in, \d+ frames out; \d+ frames dropped, (\d+) frames duplicated`)

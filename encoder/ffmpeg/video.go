@@ -25,7 +25,11 @@ type VideoJob struct {
 	Report func(encoder.Progress) // may be nil
 }
 
-const posterFile = "poster.jpg"
+// The still pictures of a chunk.
+const (
+	PosterFile = "poster.jpg"
+	TilesFile  = "tiles.jpg"
+)
 
 func (j VideoJob) file(name string) string { return filepath.Join(j.Dir, name) }
 func (j VideoJob) raw(name string) string  { return filepath.Join(j.Dir, name+".raw.mp4") }
@@ -35,10 +39,13 @@ func (j VideoJob) poster() bool {
 	return n >= 0 && n < j.Chunk.Frames
 }
 
+func (j VideoJob) tiles() encoder.Tiles { return j.Ladder.Tiles(j.Source.Video.Rate, j.Chunk) }
+
 // Video encodes a chunk to every rung from one decode. It leaves in Dir
 // <rendition>.mp4 for each (the init segment and all media segments in a
-// row, as the Result's Tracks measure them), and poster.jpg if the poster's
-// frame lies in the chunk. It has decoded what it leaves there.
+// row, as the Result's Tracks measure them), PosterFile if the poster's frame
+// lies in the chunk, and TilesFile if pictures of the storyboard do. It has
+// decoded what it leaves there.
 //
 // Errors: encoder.ErrBadInput when the source holds less than it promised,
 // storage.ErrNoSpace when Dir is full, *CheckError when what came out is not
@@ -55,6 +62,9 @@ func (e *Encoder) Video(ctx context.Context, j VideoJob) (encoder.Result, error)
 func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error) {
 	var err error
 	if j.Input, j.Dir, err = absolute(j.Input, j.Dir); err != nil {
+		return encoder.Result{}, err
+	}
+	if err := e.has(j.Ladder.Video); err != nil {
 		return encoder.Result{}, err
 	}
 	length := encoder.Seconds(j.Source.Video.Rate.Seconds(j.Chunk.Frames))
@@ -78,12 +88,11 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 		}
 		res.Tracks, files = append(res.Tracks, t), append(files, j.file(r.Name+".mp4"))
 	}
-	if j.poster() {
-		f, err := digest(j.file(posterFile))
-		if err != nil {
-			return encoder.Result{}, err
-		}
-		res.Poster = &f
+	if res.Poster, err = j.image(j.poster(), PosterFile); err != nil {
+		return encoder.Result{}, err
+	}
+	if res.Tiles, err = j.image(j.tiles().Count > 0, TilesFile); err != nil {
+		return encoder.Result{}, err
 	}
 	promised := make([]int64, len(res.Tracks))
 	for i, r := range j.Ladder.Video {
@@ -96,6 +105,15 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	res.Checks = append(res.Checks, checks...)
 	p.done()
 	return res, nil
+}
+
+// image measures a still picture, if there is to be one.
+func (j VideoJob) image(made bool, name string) (*encoder.File, error) {
+	if !made {
+		return nil, nil
+	}
+	f, err := digest(j.file(name))
+	return &f, err
 }
 
 // kept judges whether the source gave as many pictures as it promised. The

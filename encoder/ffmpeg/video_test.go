@@ -98,7 +98,7 @@ func TestHalfRateAndPoster(t *testing.T) {
 		want := len(l.Video)
 		if r.Poster != nil {
 			posters, want = posters+1, want+1
-			size := tool(t, "ffprobe", "-show_entries", "stream=width,height,pix_fmt", "-of", "csv=p=0", filepath.Join(dir, posterFile))
+			size := tool(t, "ffprobe", "-show_entries", "stream=width,height,pix_fmt", "-of", "csv=p=0", filepath.Join(dir, PosterFile))
 			if strings.TrimSpace(size) != "128,72,yuvj420p" {
 				t.Errorf("the poster is %s", size)
 			}
