@@ -35,6 +35,11 @@ func checkProfile(p encoder.Profile) error {
 	must(a.Codec == "aac", "audio.codec", a.Codec, "want aac")
 	must(within(a.Channels, 1, 2), "audio.channels", a.Channels, "want 1 or 2")
 	must(within(a.Bitrate, 16_000, 512_000), "audio.bitrate", a.Bitrate, "want 16k to 512k")
+	must(a.Surround == 0 || within(a.Surround, 96_000, 1_024_000), "audio.surround", a.Surround, "want 96k to 1024k, or nothing")
+	if l := a.Loudness; l != nil {
+		must(within(l.Integrated, -40, -5), "audio.loudness.lufs", l.Integrated, "want -40 to -5")
+		must(within(l.Peak, -9, 0), "audio.loudness.true_peak", l.Peak, "want -9 to 0")
+	}
 	must(a.SampleRate == 44100 || a.SampleRate == 48000, "audio.sample_rate", a.SampleRate, "want 44100 or 48000")
 	return errors.Join(wrong...)
 }

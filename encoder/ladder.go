@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,13 +54,16 @@ type Ladder struct {
 	Captions []Rendition `json:"captions,omitempty"` // Codec "webvtt"
 	Chunks   []Chunk     `json:"chunks"`
 
+	Rate   Rate  `json:"rate,omitzero"`    // of the grid that chunks are counted on: the source's, or that of its fields
+	Frames int64 `json:"frames,omitempty"` // of the whole film, on that grid
+
 	Outputs    []string    `json:"outputs"` // of the profile
 	Storyboard *Storyboard `json:"storyboard,omitempty"`
 	Damaged    string      `json:"damaged,omitempty"` // of the profile
 
-	SegmentFrames int64   `json:"segment_frames,omitempty"` // on the source's grid
+	SegmentFrames int64   `json:"segment_frames,omitempty"` // on the grid
 	SegmentTime   float64 `json:"segment_s"`                // seconds, exact to the frame
-	PosterFrame   int64   `json:"poster_frame"`             // on the source's grid
+	PosterFrame   int64   `json:"poster_frame"`             // on the grid
 }
 
 // Fit makes the ladder of a source: the rungs no larger than the picture
@@ -74,9 +78,10 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	if s.Video == nil && len(s.Audio) == 0 {
 		return Ladder{}, fmt.Errorf("%w: it has neither picture nor sound", ErrBadInput)
 	}
-	for i, a := range s.Audio {
-		l.Audio = append(l.Audio, sound(p.Audio, a, i, s.Audio))
+	if err := l.heed(s.Damage); err != nil {
+		return Ladder{}, err
 	}
+	l.Audio = p.Audio.sounds(s.Audio)
 	if s.Video == nil {
 		l.Chunks = []Chunk{}
 		return l, nil
@@ -85,8 +90,18 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	if v.Frames < 1 || v.Rate.Num < 1 {
 		return Ladder{}, fmt.Errorf("%w: its picture track has no frames", ErrBadInput)
 	}
+	codecs := slices.Clone(p.Video)
+	if v.Interlaced && !v.Telecine && slices.ContainsFunc(codecs, func(vp VideoProfile) bool { return vp.Fields }) {
+		for i := range codecs {
+			if !codecs[i].Fields {
+				codecs[i].MaxFPS = min(cmp.Or(codecs[i].MaxFPS, v.Rate.Float()), v.Rate.Float())
+			}
+		}
+		v.Rate, v.Frames = v.Rate.times(2), 2*v.Frames
+	}
+	l.Rate, l.Frames = v.Rate, v.Frames
 	gop := int64(1)
-	for _, vp := range p.Video {
+	for _, vp := range codecs {
 		gop = max(gop, vp.coarsest(v.Rate))
 	}
 	// Every rung's GOP must end where a segment ends, also on rungs that keep
@@ -95,7 +110,7 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	gop *= max(1, int64(math.Round(p.GOP.Seconds()*v.Rate.Float()/float64(coarsest))))
 	l.SegmentFrames = gop * max(1, int64(p.Segment/p.GOP))
 	l.SegmentTime = v.Rate.Seconds(l.SegmentFrames)
-	for i, vp := range p.Video {
+	for i, vp := range codecs {
 		for _, r := range vp.fit(v, coarsest, gop) {
 			if i > 0 {
 				r.Name += "-" + r.Codec
@@ -108,20 +123,42 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	return l, nil
 }
 
+// heed refuses a source whose damage the probe found, unless the profile
+// publishes such.
+func (l Ladder) heed(damage []string) error {
+	if len(damage) == 0 || l.Damaged == DamagedPublish {
+		return nil
+	}
+	return fmt.Errorf("%w: it is damaged: %s", ErrBadInput, strings.Join(damage, "; "))
+}
+
+// Grid is the rate and the number of frames that chunks are counted on.
+func (l Ladder) Grid(s Source) (Rate, int64) {
+	if l.Frames > 0 || s.Video == nil {
+		return l.Rate, l.Frames
+	}
+	return s.Video.Rate, s.Video.Frames
+}
+
 // coarsest is the largest step any rung takes.
 func (p VideoProfile) coarsest(rate Rate) int64 {
-	n := stepFor(rate, p.MaxFPS)
+	n := int64(1)
 	for _, r := range p.Rungs {
-		n = max(n, stepFor(rate, cmp.Or(r.MaxFPS, p.MaxFPS)))
+		n = max(n, p.step(r, rate))
 	}
 	return n
+}
+
+// step is how many frames of the grid make one of the rung's.
+func (p VideoProfile) step(r Rung, rate Rate) int64 {
+	return max(stepFor(rate, p.MaxFPS), stepFor(rate, r.MaxFPS))
 }
 
 // fit makes the renditions of one codec, best first.
 func (p VideoProfile) fit(v Video, coarsest, gop int64) []Rendition {
 	var out []Rendition
 	for _, r := range fitting(p.Rungs, v) {
-		step := stepFor(v.Rate, cmp.Or(r.MaxFPS, p.MaxFPS))
+		step := p.step(r, v.Rate)
 		if coarsest%step != 0 {
 			step = coarsest
 		}
@@ -196,30 +233,3 @@ func (r Rung) fit(v Video) (w, h int) {
 // even is the nearest even number, the smaller of two: encoders of 4:2:0 take
 // no other, and a picture must not grow.
 func even(x float64) int { return max(2, int(math.Ceil(x/2-0.5))*2) }
-
-func sound(p AudioProfile, a Audio, i int, all []Audio) Rendition {
-	r := Rendition{
-		Name: soundName(i, all), Codec: p.Codec, Bitrate: p.Bitrate, Stream: a.Stream,
-		Channels: min(p.Channels, max(1, a.Channels)), SampleRate: p.SampleRate,
-		Language: a.Language, Title: a.Title,
-	}
-	if r.Channels == 1 {
-		r.Bitrate = p.Bitrate / 2
-	}
-	return r
-}
-
-// soundName is the language, with a number where two tracks share it.
-func soundName(i int, all []Audio) string {
-	name := cmp.Or(all[i].Language, "und")
-	same := 0
-	for _, a := range all[:i] {
-		if cmp.Or(a.Language, "und") == name {
-			same++
-		}
-	}
-	if same > 0 {
-		return fmt.Sprintf("%s-%d", name, same+1)
-	}
-	return name
-}

@@ -118,27 +118,6 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// Sound tracks are told apart by language, and mono stays mono.
-func TestFitSound(t *testing.T) {
-	src := Source{Duration: 10, Audio: []Audio{
-		{Stream: 1, Language: "fra", Channels: 6}, {Stream: 2, Language: "fra", Channels: 2}, {Stream: 4, Channels: 1},
-	}}
-	l, err := Fit(web, src, 12*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, r := range l.Audio {
-		got = append(got, fmt.Sprintf("%s:%d:%dch:%d", r.Name, r.Stream, r.Channels, r.Bitrate))
-	}
-	if s := strings.Join(got, " "); s != "fra:1:2ch:128000 fra-2:2:2ch:128000 und:4:1ch:64000" {
-		t.Error(s)
-	}
-	if len(l.Video) != 0 || len(l.Chunks) != 0 {
-		t.Errorf("pictures out of nowhere: %+v", l)
-	}
-}
-
 // What is no film is refused as bad input.
 func TestFitRefuses(t *testing.T) {
 	for _, src := range []Source{{}, picture(1920, 1080, Rate{25, 1}, 0), picture(1920, 1080, Rate{}, 10)} {

@@ -64,8 +64,11 @@ type Result struct {
 	Poster *File   `json:"poster,omitempty"` // the chunk that holds the poster's frame has it
 	Tiles  *File   `json:"tiles,omitempty"`  // pictures of the storyboard, as Ladder.Tiles lays them out
 	Checks []Check `json:"checks"`
-	CPU    float64 `json:"cpu_s"`  // processor seconds of the encode
-	Wall   float64 `json:"wall_s"` // wall seconds of the encode
+
+	Warnings []string `json:"warnings,omitempty"` // what is missing because the source is damaged, and where
+
+	CPU  float64 `json:"cpu_s"`  // processor seconds of the encode
+	Wall float64 `json:"wall_s"` // wall seconds of the encode
 }
 
 // InitName is the file name of an init segment: chunk and attempt tell

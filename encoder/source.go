@@ -41,6 +41,11 @@ func (r Rate) Divide(n int64) Rate {
 	return Rate{q.Num().Int64(), q.Denom().Int64()}
 }
 
+func (r Rate) times(n int64) Rate {
+	q := big.NewRat(r.Num*n, r.Den)
+	return Rate{q.Num().Int64(), q.Denom().Int64()}
+}
+
 // String is the form ffmpeg reads, "30000/1001".
 func (r Rate) String() string { return fmt.Sprintf("%d/%d", r.Num, r.Den) }
 
@@ -75,6 +80,7 @@ type Source struct {
 	Chapters []Chapter `json:"chapters,omitempty"`
 	Timecode string    `json:"timecode,omitempty"` // of the first picture, as written, such as "01:00:00:00"
 
+	Damage   []string `json:"damage,omitempty"`   // what is broken in it and where, as far as the probe found: the profile says whether it is refused
 	Warnings []string `json:"warnings,omitempty"` // odd, but no reason to refuse
 }
 

@@ -94,8 +94,8 @@ func renditions(f packaging.Film) encoder.Check {
 func frames(f packaging.Film, v packaging.Reel) encoder.Check {
 	var bad []string
 	want, step := int64(0), max(1, v.Step)
-	if f.Source.Video != nil {
-		want = (f.Source.Video.Frames + step - 1) / step
+	if _, all := f.Ladder.Grid(f.Source); all > 0 {
+		want = (all + step - 1) / step
 	}
 	for i, p := range v.Parts {
 		if i >= len(f.Ladder.Chunks) {

@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bobine/encoder"
@@ -87,6 +88,11 @@ func (s *step) next() (queue.Event, error) {
 				return "", nil
 			}
 		}
+		for _, t := range s.tasks { // in the film's order
+			for _, w := range s.outcomes[t.ID].Warnings {
+				s.warn(w)
+			}
+		}
 		return queue.Encoded, s.ensure(queue.KindVerify, 0, 0.5)
 	case queue.Verifying:
 		o, ok := s.outcome(queue.KindVerify)
@@ -125,12 +131,13 @@ func (s *step) planned() (queue.Event, error) {
 			return "", err
 		}
 		s.job.Source, s.job.Ladder = o.Source, &ladder
-		for _, w := range o.Source.Warnings {
+		for _, w := range slices.Concat(o.Source.Warnings, o.Source.Damage) {
 			s.warn(w)
 		}
 	}
+	rate, _ := s.job.Ladder.Grid(*s.job.Source)
 	for _, c := range s.job.Ladder.Chunks {
-		if err := s.ensure(queue.KindVideo, c.Index, s.job.Source.Video.Rate.Seconds(c.Frames)); err != nil {
+		if err := s.ensure(queue.KindVideo, c.Index, rate.Seconds(c.Frames)); err != nil {
 			return "", err
 		}
 	}

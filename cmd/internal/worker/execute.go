@@ -94,7 +94,7 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 			return queue.Outcome{}, err
 		}
 	}
-	return queue.Outcome{Encode: &res}, nil
+	return queue.Outcome{Encode: &res, Warnings: res.Warnings}, nil
 }
 
 // putTrack stores the init segment and each media segment of a track, which
