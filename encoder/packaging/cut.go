@@ -21,10 +21,6 @@ import (
 // maxSegment bounds the bytes of one segment, which is held in memory.
 const maxSegment = 256 << 20
 
-// reorder is by how many pictures a picture may be decoded ahead of its time.
-// x264 needs two, for B-frames that are references of others.
-const reorder = 2
-
 // CutOptions say where segments end. Exactly one of SegmentSamples (for
 // pictures) and SegmentTime (for sound) is set.
 type CutOptions struct {
@@ -199,7 +195,7 @@ func (c *cutter) first(fr fragment) (int64, error) {
 		c.zero, c.shift = fr.start, fr.samples[0].offset
 		// The delay is in the init segment and so must not hang on what one
 		// chunk happens to need: a chunk of one picture needs none.
-		c.delay = reorder * int64(fr.samples[0].duration)
+		c.delay = reorder[c.movie.entry] * int64(fr.samples[0].duration)
 	}
 	b, err := c.movie.initSegment(c.delay)
 	if err != nil {

@@ -223,7 +223,7 @@ func TestCutRefuses(t *testing.T) {
 		{"cut in a sample", v[:len(v)-10], good, "a sample ends"},
 		{"cut in a moof", v[:gop+30], good, `inside box "moof"`},
 		{"a GOP lost", lostGOP(v), good, "10000 are missing"},
-		{"other codec", replaced("avc1", "hev1"), good, `"hev1" is neither`},
+		{"other codec", replaced("avc1", "hev1"), good, `"hev1" is none of`},
 		{"subtitles", replaced("vide", "text"), good, "neither picture nor sound"},
 		{"sound without a sign of its warm-up", bytes.Replace(a, warm, make([]byte, 8), 1), CutOptions{SegmentTime: 6}, "frag_discont"},
 		{"sound that begins late", bytes.Replace(a, warm, be64(4096), 1), CutOptions{SegmentTime: 6}, "frag_discont"},

@@ -11,6 +11,7 @@ type movie struct {
 	id        uint32
 	timescale int64
 	codecs    string
+	entry     string // kind of the sample entry
 	edit      int64  // media time at which the presentation begins, by the edit list
 	defaults  sample // of trex
 }
@@ -143,29 +144,21 @@ func (m *movie) readEntry(trak []byte) error {
 		}
 		e := fields{b: x.data}
 		switch x.kind {
-		case "avc1":
+		case "avc1", "hvc1", "av01":
 			e.skip(78) // VisualSampleEntry
-			m.codecs, err = avcCodecs(e)
+			m.codecs, err = map[string]func(fields) (string, error){
+				"avc1": avcCodecs, "hvc1": hevcCodecs, "av01": av1Codecs,
+			}[x.kind](e)
 		case "mp4a":
 			e.skip(28) // AudioSampleEntry
 			m.codecs, err = aacCodecs(e)
 		default:
-			err = fmt.Errorf("%w: sample entry %q is neither avc1 nor mp4a", errBox, x.kind)
+			err = fmt.Errorf("%w: sample entry %q is none of avc1, hvc1, av01, mp4a", errBox, x.kind)
 		}
+		m.entry = x.kind
 		return err
 	}
 	return fmt.Errorf("%w: stsd is empty", errBox)
-}
-
-func avcCodecs(e fields) (string, error) {
-	avcC, err := find(e.b, "avcC")
-	if err != nil {
-		return "", err
-	}
-	if len(avcC) < 4 {
-		return "", fmt.Errorf("%w: avcC is too short", errBox)
-	}
-	return fmt.Sprintf("avc1.%02x%02x%02x", avcC[1], avcC[2], avcC[3]), nil
 }
 
 // aacCodecs walks the descriptors of esds: ES (3) holds DecoderConfig (4)
