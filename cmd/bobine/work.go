@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/worker"
-	"bobine/configs"
 )
 
 func (a *app) workCommand() *cobra.Command {
@@ -23,7 +23,9 @@ input, which then stays open for as long as the worker is wanted.`,
 			if err != nil {
 				return exit(exitUsage, err)
 			}
-			w, err := worker.New(s, newLog(a.err, configs.Log{}))
+			log := newLog(a.err, s.Log)
+			slog.SetDefault(log) // for what asynq says
+			w, err := worker.New(s, log)
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"bobine/configs"
 	"bobine/storage/state"
 )
 
@@ -23,6 +24,7 @@ type Worker struct {
 	Attempts   int           `json:"attempts"`              // failures of one task before it fails for good
 	AllowHosts []string      `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
 	Version    string        `json:"version"`
+	Log        configs.Log   `json:"log"`
 }
 
 // Read takes the settings off a worker's standard input. The channel is
