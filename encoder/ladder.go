@@ -82,6 +82,9 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 		return Ladder{}, err
 	}
 	l.Audio = p.Audio.sounds(s.Audio)
+	if p.Captions {
+		l.Captions = captions(s.Captions)
+	}
 	if s.Video == nil {
 		l.Chunks = []Chunk{}
 		return l, nil

@@ -1,6 +1,9 @@
 package encoder
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+)
 
 // Progress is how far a running encode is. It only grows.
 type Progress struct {
@@ -20,7 +23,7 @@ type Segment struct {
 	File
 	Start    int64 `json:"start"` // decode time of the first sample, in ticks of the track's timescale
 	Duration int64 `json:"duration"`
-	Samples  int   `json:"samples"` // pictures, or audio frames
+	Samples  int   `json:"samples"` // pictures, audio frames, or cues that begin in it
 }
 
 // Track is one rendition of one chunk (or of the whole film, for sound).
@@ -28,11 +31,39 @@ type Track struct {
 	Rendition string    `json:"rendition"`
 	Codecs    string    `json:"codecs"` // RFC 6381, such as "avc1.640028"
 	Timescale int64     `json:"timescale"`
-	Init      File      `json:"init"`
+	Init      File      `json:"init,omitzero"` // captions have none
 	Segments  []Segment `json:"segments"`
+	Sidecar   File      `json:"sidecar,omitzero"` // captions only: all cues in one file
 }
 
-// Samples counts the pictures (or audio frames) of all segments.
+// Files walks the files of a track with the names they have when chunk and
+// attempt made it. In this order they lie one behind the other in the file
+// that an encode leaves behind.
+func (t Track) Files(chunk, attempt int) iter.Seq2[string, File] {
+	return func(yield func(string, File) bool) {
+		if t.Init != (File{}) && !yield(InitName(chunk, attempt), t.Init) {
+			return
+		}
+		for n, s := range t.Segments {
+			if !yield(t.SegmentName(chunk, attempt, n), s.File) {
+				return
+			}
+		}
+		if t.Sidecar != (File{}) {
+			yield(SidecarName(chunk, attempt), t.Sidecar)
+		}
+	}
+}
+
+// SegmentName is the file name of the n-th media segment (from 0).
+func (t Track) SegmentName(chunk, attempt, n int) string {
+	if t.Codecs == WebVTT {
+		return fmt.Sprintf("c%05d-a%d-%05d.vtt", chunk, attempt, n)
+	}
+	return SegmentName(chunk, attempt, n)
+}
+
+// Samples counts the pictures, audio frames or cues of all segments.
 func (t Track) Samples() int64 {
 	var n int64
 	for _, s := range t.Segments {
@@ -65,7 +96,7 @@ type Result struct {
 	Tiles  *File   `json:"tiles,omitempty"`  // pictures of the storyboard, as Ladder.Tiles lays them out
 	Checks []Check `json:"checks"`
 
-	Warnings []string `json:"warnings,omitempty"` // what is missing because the source is damaged, and where
+	Warnings []string `json:"warnings,omitempty"` // what is missing because of the source, and where
 
 	CPU  float64 `json:"cpu_s"`  // processor seconds of the encode
 	Wall float64 `json:"wall_s"` // wall seconds of the encode
@@ -80,6 +111,11 @@ func InitName(chunk, attempt int) string {
 // SegmentName is the file name of the n-th media segment (from 0) of a chunk.
 func SegmentName(chunk, attempt, n int) string {
 	return fmt.Sprintf("c%05d-a%d-%05d.m4s", chunk, attempt, n)
+}
+
+// SidecarName is the file name of captions in one piece.
+func SidecarName(chunk, attempt int) string {
+	return fmt.Sprintf("c%05d-a%d.vtt", chunk, attempt)
 }
 
 // Part is one rendition of one chunk, under the attempt that won it.

@@ -153,8 +153,8 @@ type Loudness struct {
 type Caption struct {
 	Stream   int    `json:"stream"` // of Kind cea608: the picture track that carries it
 	Codec    string `json:"codec"`
-	Kind     string `json:"kind"`              // "text", "bitmap" or "cea608"
-	Channel  int    `json:"channel,omitempty"` // of cea608: 1 to 4
+	Kind     string `json:"kind"`              // text, cea608, bitmap or other
+	Channel  int    `json:"channel,omitempty"` // of cea608: 1 to 4; 0: not known before all of the film is read
 	Language string `json:"language,omitempty"`
 	Title    string `json:"title,omitempty"`
 	Forced   bool   `json:"forced,omitempty"`
