@@ -44,7 +44,7 @@ func (c Config) LoadProfile(name string) (encoder.Profile, error) {
 	if p.Name != name {
 		return p, fmt.Errorf("profile %s: name is %q: want %q, as the file", file, p.Name, name)
 	}
-	if err := checkProfile(p); err != nil {
+	if err := CheckProfile(p); err != nil {
 		return p, fmt.Errorf("profile %s: %w", file, err)
 	}
 	return p, nil

@@ -1,6 +1,8 @@
 package configs_test
 
 import (
+	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +41,29 @@ func TestWeb(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("rungs:\n%v, want\n%v", got, want)
+	}
+}
+
+// What is shipped loads, and says by its name which codecs and outputs it has.
+func TestShipped(t *testing.T) {
+	got := map[string]string{}
+	for _, name := range (configs.Config{}).ProfileNames() {
+		p, err := configs.Profile(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, v := range p.Video {
+			got[name] += fmt.Sprintf("%s:%d ", v.Codec, len(v.Rungs))
+		}
+		got[name] += fmt.Sprint(p.Outputs)
+	}
+	want := map[string]string{
+		"mp4": "h264:3 [mp4]", "preview": "h264:1 [hls mp4]", "web": "h264:6 [hls dash]",
+		"web-av1": "h264:3 av1:5 [hls dash]", "web-hevc": "h264:3 hevc:5 [hls dash]",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

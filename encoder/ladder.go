@@ -118,8 +118,13 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 			if i > 0 {
 				r.Name += "-" + r.Codec
 			}
-			l.Video = append(l.Video, r)
+			if min(r.Width, r.Height) >= least[r.Codec] {
+				l.Video = append(l.Video, r)
+			}
 		}
+	}
+	if len(l.Video) == 0 {
+		return Ladder{}, fmt.Errorf("%w: its picture of %dx%d is too small for the codecs of profile %s", ErrBadInput, v.Width, v.Height, p.Name)
 	}
 	l.Chunks = Cut(v, l.SegmentFrames, chunk)
 	l.PosterFrame = min(v.Frames-1, v.Frames/10)
@@ -142,6 +147,9 @@ func (l Ladder) Grid(s Source) (Rate, int64) {
 	}
 	return s.Video.Rate, s.Video.Frames
 }
+
+// least is how many pixels the encoder of a codec wants in each direction.
+var least = map[string]int{"hevc": 16, "av1": 64}
 
 // coarsest is the largest step any rung takes.
 func (p VideoProfile) coarsest(rate Rate) int64 {

@@ -33,13 +33,13 @@ const maxSheet = 60_000
 // Tiles lays out the storyboard's pictures of a chunk. On the film's grid of
 // Step, picture m is one of them when floor(m*Den/Num) is greater than it is
 // for m-1: the first at or after each multiple of the storyboard's distance.
-func (l Ladder) Tiles(rate Rate, c Chunk) Tiles {
+func (l Ladder) Tiles(c Chunk) Tiles {
 	s := l.Storyboard
 	if s == nil || len(l.Video) == 0 {
 		return Tiles{}
 	}
 	step := l.Step()
-	period := new(big.Rat).Mul(big.NewRat(rate.Num, rate.Den*step), big.NewRat(int64(s.Every), 1e9))
+	period := new(big.Rat).Mul(big.NewRat(l.Rate.Num, l.Rate.Den*step), big.NewRat(int64(s.Every), 1e9))
 	t := Tiles{First: c.First / step, Num: max(1, period.Num().Int64()), Den: period.Denom().Int64()}
 	end := t.First + (c.Frames+step-1)/step
 	t.Count = int(t.before(end) - t.before(t.First))

@@ -44,10 +44,15 @@ func coder(r encoder.Rendition, frames int64) ff.KwArgs {
 }
 
 // x265 keeps its parameter sets out of the pictures, so that hvc1 is true.
+// It refuses a picture smaller than its blocks.
 func x265(r encoder.Rendition) ff.KwArgs {
+	block := 64
+	for block > 16 && block > min(r.Width, r.Height) {
+		block /= 2
+	}
 	return ff.KwArgs{"tag:v": "hvc1", "keyint_min": r.GOP, "bf": r.BFrames, "x265-params": params(
 		"open-gop=0", "scenecut=0", "repeat-headers=0", "info=0",
-		"pools=none", "frame-threads=1", "wpp=0", "log-level=error",
+		fmt.Sprintf("ctu=%d", block), "pools=none", "frame-threads=1", "wpp=0", "log-level=error",
 	)}
 }
 

@@ -39,7 +39,7 @@ func (j VideoJob) poster() bool {
 	return n >= 0 && n < j.Chunk.Frames
 }
 
-func (j VideoJob) tiles() encoder.Tiles { return j.Ladder.Tiles(j.Source.Video.Rate, j.Chunk) }
+func (j VideoJob) tiles() encoder.Tiles { return j.Ladder.Tiles(j.Chunk) }
 
 // Video encodes a chunk to every rung from one decode. It leaves in Dir
 // <rendition>.mp4 for each (the init segment and all media segments in a
