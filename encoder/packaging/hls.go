@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -126,9 +127,8 @@ func (f Film) soundVariant(b *bytes.Buffer) {
 func (f Film) media(b *bytes.Buffer, i int, uri string) {
 	a := f.Audio[i]
 	fmt.Fprintf(b, `#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="%s"`, f.soundTitles()[i])
-	if tag := languageTag(a.Language); tag != "" {
-		fmt.Fprintf(b, `,LANGUAGE="%s"`, tag)
-	}
+	// Apple 8.10 asks for a language even where none is known.
+	fmt.Fprintf(b, `,LANGUAGE="%s"`, cmp.Or(languageTag(a.Language), "und"))
 	standard := "NO"
 	if i == 0 {
 		standard = "YES"

@@ -13,6 +13,8 @@ var (
 	shapeCodecs     = regexp.MustCompile(`^[A-Za-z0-9]+(\.[A-Za-z0-9]+)*(,[A-Za-z0-9]+(\.[A-Za-z0-9]+)*)*$`)
 	shapeResolution = regexp.MustCompile(`^[1-9]\d*x[1-9]\d*$`)
 	shapeRate       = regexp.MustCompile(`^\d+\.\d{1,3}$`)
+	shapeKind       = regexp.MustCompile(`^(AUDIO|SUBTITLES)$`)
+	shapeChannels   = regexp.MustCompile(`^[1-9]\d?(/.*)?$`)
 	shapeYesNo      = regexp.MustCompile(`^(YES|NO)$`)
 )
 
@@ -28,10 +30,11 @@ func (v variant) picture() bool {
 // checkMaster checks the rules of a master playlist that its own text can
 // break: the attributes that must be there, and groups that must exist.
 func (p *playlist) checkMaster() {
-	for _, tag := range []string{"#EXT-X-VERSION", "#EXT-X-INDEPENDENT-SEGMENTS"} {
-		if p.tags[tag] == 0 {
-			p.at(1, "%s is missing", tag)
-		}
+	if p.tags["#EXT-X-VERSION"] == 0 {
+		p.at(1, "#EXT-X-VERSION is missing")
+	}
+	if p.tags["#EXT-X-INDEPENDENT-SEGMENTS"] == 0 {
+		p.must("9.11", 1, "#EXT-X-INDEPENDENT-SEGMENTS is missing")
 	}
 	if len(p.variants) == 0 {
 		p.at(1, "it has no variants")
@@ -50,33 +53,47 @@ func (p *playlist) checkMaster() {
 		if v.picture() {
 			p.need(n, tag, v.attrs, map[string]*regexp.Regexp{"RESOLUTION": shapeResolution, "FRAME-RATE": shapeRate})
 		}
-		group, has := v.attrs["AUDIO"]
-		if has && !groups[group] {
-			p.at(n, "the audio group %q does not exist", group)
+		for _, kind := range []string{"AUDIO", "SUBTITLES"} {
+			group, has := v.attrs[kind]
+			if has && !groups[kind+" "+group] {
+				p.at(n, "the group %q of %s does not exist", group, kind)
+			}
+			used[kind+" "+group] = true
 		}
-		used[group] = true
-		if first, twice := seen[v.uri]; twice {
+		key := v.uri + " " + v.attrs["AUDIO"]
+		if first, twice := seen[key]; twice {
 			p.at(v.line, "%s stands already in line %d", v.uri, first)
 		}
-		seen[v.uri] = v.line
+		seen[key] = v.line
 	}
 	for _, g := range sortedKeys(groups) {
 		if !used[g] {
-			p.at(1, "no variant uses the audio group %q", g)
+			kind, group, _ := strings.Cut(g, " ")
+			p.at(1, "no variant uses the group %q of %s", group, kind)
 		}
+	}
+	for _, t := range p.tricks {
+		p.need(t.line, "an I-frame or image list", t.attrs, map[string]*regexp.Regexp{
+			"URI": shapeText, "BANDWIDTH": shapeNumber, "CODECS": shapeCodecs, "RESOLUTION": shapeResolution})
 	}
 }
 
-// checkGroups checks the sounds and tells which groups they form.
+// checkGroups checks sounds and captions and tells which groups they form.
 func (p *playlist) checkGroups() map[string]bool {
 	groups := map[string]bool{}
 	names := map[string]int{}
 	standard := map[string]int{}
 	for _, m := range p.media {
-		p.need(m.line, "#EXT-X-MEDIA", m.attrs, map[string]*regexp.Regexp{
-			"TYPE": regexp.MustCompile(`^AUDIO$`), "GROUP-ID": shapeText, "NAME": shapeText,
-			"DEFAULT": shapeYesNo, "AUTOSELECT": shapeYesNo, "CHANNELS": shapeNumber})
-		group := m.attrs["GROUP-ID"]
+		shapes := map[string]*regexp.Regexp{
+			"TYPE": shapeKind, "GROUP-ID": shapeText, "NAME": shapeText, "LANGUAGE": shapeText,
+			"DEFAULT": shapeYesNo, "AUTOSELECT": shapeYesNo}
+		if m.attrs["TYPE"] == "AUDIO" {
+			shapes["CHANNELS"] = shapeChannels
+		} else {
+			shapes["URI"] = shapeText
+		}
+		p.need(m.line, "#EXT-X-MEDIA", m.attrs, shapes)
+		group := m.attrs["TYPE"] + " " + m.attrs["GROUP-ID"]
 		groups[group] = true
 		key := group + "\x00" + m.attrs["NAME"]
 		if first, twice := names[key]; twice {
@@ -85,9 +102,12 @@ func (p *playlist) checkGroups() map[string]bool {
 		names[key] = m.line
 		if m.attrs["DEFAULT"] == "YES" {
 			if first := standard[group]; first > 0 {
-				p.at(m.line, "line %d is the default of group %q already", first, group)
+				p.at(m.line, "line %d is the default of group %q already", first, m.attrs["GROUP-ID"])
 			}
 			standard[group] = m.line
+			if m.attrs["AUTOSELECT"] == "NO" {
+				p.at(m.line, "a default must be AUTOSELECT=YES")
+			}
 		}
 	}
 	return groups

@@ -3,7 +3,6 @@ package verify
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
 	"math"
 	"path"
 	"regexp"
@@ -15,13 +14,13 @@ import (
 
 // manifest is a DASH manifest as read.
 type manifest struct {
-	name     string
+	notes
 	body     []byte
-	findings []string
 	duration float64          // seconds
 	lasts    map[string]int64 // microseconds of each media segment, by its name below the root
 	refs     []mention        // of all files
 	segments map[string]int   // how many each representation has, by its base
+	sets     []packaging.AdaptationSet
 }
 
 // mention is a file that a manifest names. Its line is searched only when
@@ -32,10 +31,6 @@ func (r mention) name() string { return path.Join(r.base, r.text) }
 
 // maxSegments bounds what a timeline may repeat: ten days of one second.
 const maxSegments = 1 << 20
-
-func (m *manifest) at(line int, format string, args ...any) {
-	m.findings = append(m.findings, fmt.Sprintf("%s:%d: ", m.name, line)+fmt.Sprintf(format, args...))
-}
 
 // line is that of a mention; 1 when it is nowhere. The search is slow, and
 // where everything is wrong the first few lines do.
@@ -67,7 +62,7 @@ func parseDuration(s string) (float64, bool) {
 // parseMPD reads a manifest such as bobine writes. What it does not
 // understand becomes a finding.
 func parseMPD(name string, b []byte) *manifest {
-	m := &manifest{name: name, body: b, lasts: map[string]int64{}, segments: map[string]int{}}
+	m := &manifest{notes: notes{name: name, rule: ruleDASH}, body: b, lasts: map[string]int64{}, segments: map[string]int{}}
 	if len(b) > maxPlaylist {
 		m.at(1, "it is %d bytes long", len(b))
 		return m
@@ -98,6 +93,7 @@ func parseMPD(name string, b []byte) *manifest {
 			m.representation(set, r)
 		}
 	}
+	m.sets = x.Periods[0].Sets
 	return m
 }
 
@@ -108,6 +104,10 @@ func (m *manifest) representation(set packaging.AdaptationSet, r packaging.Repre
 	}
 	if set.ContentType == "video" && (r.Width <= 0 || r.Height <= 0 || r.FrameRate == "") {
 		m.at(here, "representation %q lacks one of width, height, frameRate", r.ID)
+	}
+	if set.ContentType != "video" && set.ContentType != "audio" {
+		m.aside(set, r)
+		return
 	}
 	l := r.List
 	if l.Timescale <= 0 || l.Init.URL == "" || len(l.Segments) == 0 {
@@ -135,6 +135,16 @@ func (m *manifest) representation(set packaging.AdaptationSet, r packaging.Repre
 	m.segments[strings.TrimSuffix(r.BaseURL, "/")] = len(l.Segments)
 	if d := float64(from) / float64(l.Timescale); math.Abs(d-m.duration) > slack {
 		m.at(here, "representation %q lasts %.6f s, the film %.6f s", r.ID, d, m.duration)
+	}
+}
+
+// aside notes the files of what goes beside the film: captions and images.
+func (m *manifest) aside(set packaging.AdaptationSet, r packaging.Representation) {
+	if set.ContentType == "text" && len(r.List.Segments) == 0 {
+		m.refs = append(m.refs, mention{"", r.BaseURL})
+	}
+	for _, s := range r.List.Segments {
+		m.refs = append(m.refs, mention{r.BaseURL, s.Media})
 	}
 }
 

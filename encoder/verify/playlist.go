@@ -2,7 +2,7 @@ package verify
 
 import (
 	"bytes"
-	"fmt"
+	"cmp"
 	"math"
 	"regexp"
 	"strconv"
@@ -14,16 +14,18 @@ import (
 // in its own text. The parser is strict: it knows what bobine writes, and any
 // other line is a finding.
 type playlist struct {
-	name     string
-	tags     map[string]int // lines of the tags that stand once
-	findings []string
+	notes
+	kind kind           // of a media playlist
+	tags map[string]int // lines of the tags that stand once
 
 	variants []variant // of a master
 	media    []rendition
-	target   float64 // of a media playlist, seconds
+	tricks   []rendition // lists of I-frames or images
+	target   float64     // of a media playlist, seconds
 	init     ref
 	segments []segment
 	ended    bool
+	held     measured
 }
 
 // ref is a URI and the line that holds it.
@@ -44,7 +46,9 @@ type rendition struct {
 
 type segment struct {
 	ref
-	micro int64 // microseconds
+	micro  int64 // microseconds
+	bytes  int64 // of the part of the file that is meant; 0: all
+	offset int64
 }
 
 // attributes are those of one tag; strings are without their quotes.
@@ -53,15 +57,10 @@ type attributes map[string]string
 // maxPlaylist bounds what is read: more is a finding.
 const maxPlaylist = 16 << 20
 
-// at notes a finding in a line.
-func (p *playlist) at(line int, format string, args ...any) {
-	p.findings = append(p.findings, fmt.Sprintf("%s:%d: ", p.name, line)+fmt.Sprintf(format, args...))
-}
-
 // parse reads a playlist. It never fails: what it does not understand becomes
 // a finding.
 func parse(name string, b []byte) *playlist {
-	p := &playlist{name: name, tags: map[string]int{}}
+	p := &playlist{notes: notes{name: name, rule: ruleHLS}, tags: map[string]int{}}
 	switch {
 	case len(b) > maxPlaylist:
 		p.at(1, "it is %d bytes long", len(b))
@@ -91,18 +90,24 @@ func parse(name string, b []byte) *playlist {
 			waits = ""
 			continue
 		}
-		if waits != "" {
+		tag, value, _ := strings.Cut(line, ":")
+		if waits != "" && tag != "#EXT-X-BYTERANGE" && tag != "#EXT-X-TILES" {
 			p.at(n, "a URI should follow %s", waits)
 			waits = ""
 		}
-		tag, value, _ := strings.Cut(line, ":")
 		switch tag {
 		case "#EXTINF":
-			waits, seg.micro = tag, p.extinf(n, value)
+			waits, seg = tag, segment{micro: p.extinf(n, value)}
+		case "#EXT-X-BYTERANGE":
+			seg.bytes, seg.offset = p.byteRange(n, value)
+		case "#EXT-X-TILES":
+			p.attributes(n, value)
 		case "#EXT-X-STREAM-INF":
 			waits, vr.attrs = tag, p.attributes(n, value)
 		case "#EXT-X-MEDIA":
 			p.media = append(p.media, rendition{n, p.attributes(n, value)})
+		case "#EXT-X-I-FRAME-STREAM-INF", "#EXT-X-IMAGE-STREAM-INF":
+			p.tricks = append(p.tricks, rendition{n, p.attributes(n, value)})
 		default:
 			p.once(n, tag, value)
 		}
@@ -157,7 +162,7 @@ func (p *playlist) once(n int, tag, value string) {
 		if len(p.segments) > 0 {
 			p.at(n, "EXT-X-MAP stands behind the first segment")
 		}
-	case "#EXT-X-INDEPENDENT-SEGMENTS":
+	case "#EXT-X-INDEPENDENT-SEGMENTS", "#EXT-X-I-FRAMES-ONLY", "#EXT-X-IMAGES-ONLY":
 	case "#EXT-X-ENDLIST":
 		p.ended = true
 	default:
@@ -174,6 +179,23 @@ func (p *playlist) number(n int, tag, value string) float64 {
 	}
 	v, _ := strconv.ParseFloat(value, 64)
 	return v
+}
+
+var byteRange = regexp.MustCompile(`^(\d{1,15})@(\d{1,15})$`)
+
+// byteRange reads the part of a file that a segment is.
+func (p *playlist) byteRange(n int, value string) (bytes, offset int64) {
+	m := byteRange.FindStringSubmatch(value)
+	if m == nil {
+		p.at(n, "the byte range is %.40q, not length@offset", value)
+		return 0, 0
+	}
+	bytes, _ = strconv.ParseInt(m[1], 10, 64)
+	offset, _ = strconv.ParseInt(m[2], 10, 64)
+	if bytes == 0 {
+		p.at(n, "the byte range is empty")
+	}
+	return bytes, offset
 }
 
 var extinf = regexp.MustCompile(`^(\d{1,9})\.(\d{1,6}),$`)
@@ -213,22 +235,48 @@ func (p *playlist) attributes(n int, list string) attributes {
 	return out
 }
 
+// attributeRules are the numbers under which Apple asks for attributes.
+var attributeRules = map[string]string{
+	"CODECS": "9.1", "RESOLUTION": "9.2", "AVERAGE-BANDWIDTH": "9.14", "FRAME-RATE": "9.15", "LANGUAGE": "8.10",
+}
+
 // need checks that attributes are there and have the right shape.
 func (p *playlist) need(n int, tag string, a attributes, shapes map[string]*regexp.Regexp) {
 	for _, name := range sortedKeys(shapes) {
+		rule := cmp.Or(attributeRules[name], ruleHLS)
 		if v, ok := a[name]; !ok {
-			p.at(n, "%s lacks %s", tag, name)
+			p.must(rule, n, "%s lacks %s", tag, name)
 		} else if !shapes[name].MatchString(v) {
-			p.at(n, "%s has the bad value %.60q of %s", tag, v, name)
+			p.must(rule, n, "%s has the bad value %.60q of %s", tag, v, name)
 		}
 	}
 }
 
+// kind is what a media playlist leads to.
+type kind string
+
+const (
+	pictureList kind = "pictures"
+	soundList   kind = "sounds"
+	captionList kind = "captions"
+	trickList   kind = "I-frames"
+	imageList   kind = "images"
+)
+
 // checkMedia checks the rules of a media playlist that its own text can break.
-func (p *playlist) checkMedia() {
-	for _, tag := range []string{"#EXT-X-VERSION", "#EXT-X-TARGETDURATION", "#EXT-X-PLAYLIST-TYPE", "#EXT-X-MAP"} {
+func (p *playlist) checkMedia(k kind) {
+	want := map[string]string{"#EXT-X-VERSION": ruleHLS, "#EXT-X-TARGETDURATION": ruleHLS, "#EXT-X-PLAYLIST-TYPE": "8.6"}
+	switch k {
+	case pictureList, soundList:
+		want["#EXT-X-MAP"] = "8.20"
+	case trickList:
+		want["#EXT-X-MAP"], want["#EXT-X-I-FRAMES-ONLY"] = "8.20", ruleHLS
+	case imageList:
+		want["#EXT-X-IMAGES-ONLY"] = ruleHLS
+	}
+	for _, tag := range sortedKeys(want) {
 		if p.tags[tag] == 0 {
-			p.at(1, "%s is missing", tag)
+			p.must(want[tag], 1, "%s is missing", tag)
 		}
 	}
 	last := 1

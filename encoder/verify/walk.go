@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 
 	"bobine/encoder"
 	"bobine/encoder/packaging"
+	"bobine/queue"
 	"bobine/storage"
 )
 
@@ -22,31 +25,34 @@ const slack = 0.2
 
 // walker follows references and remembers what it met.
 type walker struct {
-	ctx   context.Context
-	open  func(name string) ([]byte, error)
-	stat  func(name string) (int64, error)
-	sizes map[string]int64 // of bobine.json; nil: there is none
-	known map[string]bool  // files met and found in order
-	lists map[string]*playlist
-	out   []encoder.Check
+	Shelf
+	ctx    context.Context
+	stored map[string]packaging.Stored // of bobine.json; nil: there is none
+	made   []queue.Made                // of bobine.json
+	known  map[string]int64            // sizes of files met and found in order
+	lists  map[string]*playlist        // media playlists of pictures and sounds
+	inits  map[string]packaging.Init   // by the playlist's name
+
+	languages []string // of the master's sounds
+	out       Report
 }
 
 // Walk starts at master.m3u8 and manifest.mpd and follows every reference:
-// each must lead to an object that is there and not empty, and each playlist
-// must be correct in itself and agree with the others. Names are below the
-// film's root. If open finds bobine.json too, each object must have the size
-// that stands there.
+// each must lead to an object that is there and not empty, each playlist must
+// be correct in itself, keep the rules for its kind and agree with the others,
+// and every media segment must hold what the lists say of it. Where there is
+// a bobine.json, each object must have the size and digest that stand there.
 //
-// A file that is missing (storage.ErrNotExist, fs.ErrNotExist) is a failed
-// check; any other error of open or stat ends the walk and proves nothing.
-// What is wrong reads "v/720p/playlist.m3u8:12: …" in a check's detail.
-func Walk(ctx context.Context, open func(name string) ([]byte, error), stat func(name string) (int64, error)) ([]encoder.Check, error) {
-	w := &walker{ctx: ctx, open: open, stat: stat, known: map[string]bool{}, lists: map[string]*playlist{}}
-	for _, step := range []func() error{w.record, w.hls, w.dash} {
+// A file that is missing is a finding; any other error of the shelf ends the
+// walk and proves nothing.
+func Walk(ctx context.Context, s Shelf) (Report, error) {
+	w := &walker{Shelf: s, ctx: ctx, known: map[string]int64{}, lists: map[string]*playlist{}, inits: map[string]packaging.Init{}}
+	for _, step := range []func() error{w.record, w.hls, w.dash, w.strays} {
 		if err := step(); err != nil {
-			return nil, fmt.Errorf("walk the playlists: %w", err)
+			return Report{}, fmt.Errorf("walk the playlists: %w", err)
 		}
 	}
+	w.rules()
 	return w.out, nil
 }
 
@@ -54,12 +60,38 @@ func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, storage.ErrNotExist)
 }
 
-func (w *walker) judge(name string, findings []string, good string, args ...any) {
-	w.out = append(w.out, judge(name, findings, good, args...))
+// judge makes a check of what was found.
+func (w *walker) judge(name string, findings []Finding, good string, args ...any) {
+	var bad []string
+	for _, f := range findings {
+		if f.Level == Must {
+			bad = append(bad, f.place())
+		}
+	}
+	w.out.Findings = append(w.out.Findings, findings...)
+	w.out.Checks = append(w.out.Checks, judge(name, bad, good, args...))
 }
 
+// rules tells of what should be otherwise, without failing.
+func (w *walker) rules() {
+	detail := "no rule of its kind is broken"
+	var all []string
+	for _, f := range w.out.Findings {
+		if f.Level == Should {
+			all = append(all, f.String())
+		}
+	}
+	if len(all) > 0 {
+		detail = judge("", all, "").Detail
+	}
+	w.out.Checks = append(w.out.Checks, encoder.Check{Name: "rules", OK: true, Detail: detail})
+}
+
+// whole notes a finding on a file as a whole.
+func whole(rule, name, text string) []Finding { return []Finding{{Must, rule, name, 0, text}} }
+
 func (w *walker) record() error {
-	b, err := w.open(packaging.Log)
+	b, err := w.Read(packaging.Log)
 	if missing(err) {
 		return nil // not written yet
 	}
@@ -68,19 +100,19 @@ func (w *walker) record() error {
 	}
 	var r packaging.Record
 	if err := json.Unmarshal(b, &r); err != nil {
-		w.judge("record", []string{fmt.Sprintf("%s:1: %v", packaging.Log, err)}, "")
+		w.judge("record", []Finding{{Must, ruleOwn, packaging.Log, 1, err.Error()}}, "")
 		return nil
 	}
-	w.sizes = map[string]int64{}
+	w.made, w.stored = r.Renditions, map[string]packaging.Stored{}
 	for _, f := range r.Files {
-		w.sizes[f.Name] = f.Bytes
+		w.stored[f.Name] = f
 	}
 	return nil
 }
 
 // file tells what is wrong with an object that is referred to; "" is nothing.
 func (w *walker) file(name string) (string, error) {
-	if w.known[name] {
+	if _, met := w.known[name]; met {
 		return "", nil
 	}
 	if err := w.ctx.Err(); err != nil {
@@ -89,9 +121,11 @@ func (w *walker) file(name string) (string, error) {
 	if !inside(name) {
 		return fmt.Sprintf("%.80q does not name a file of the film", name), nil
 	}
-	size, err := w.stat(name)
+	size, err := w.Stat(name)
 	wrong, err := w.sized(name, size, err)
-	w.known[name] = wrong == "" && err == nil
+	if wrong == "" && err == nil {
+		w.known[name] = size
+	}
 	return wrong, err
 }
 
@@ -100,9 +134,26 @@ func (w *walker) read(name string) (body []byte, wrong string, err error) {
 	if !inside(name) {
 		return nil, fmt.Sprintf("%.80q does not name a file of the film", name), nil
 	}
-	b, err := w.open(name)
+	b, err := w.Read(name)
 	wrong, err = w.sized(name, int64(len(b)), err)
+	w.known[name] = int64(len(b))
 	return b, wrong, err
+}
+
+// same notes when a body is not the one of the record.
+func (w *walker) same(n *notes, body []byte) {
+	sum := sha256.Sum256(body)
+	if wrong := w.digested(n.name, sum[:]); wrong != "" {
+		n.must(ruleOwn, 0, "%s", wrong)
+	}
+}
+
+// digested compares a file's digest with that of the record.
+func (w *walker) digested(name string, sum []byte) string {
+	if want := w.stored[name].SHA256; w.stored != nil && want != hex.EncodeToString(sum) {
+		return fmt.Sprintf("%s is not the file of %s: its digest is %.6x…, not %.12s…", name, packaging.Log, sum, want)
+	}
+	return ""
 }
 
 // inside tells whether a reference stays in the film's folder.
@@ -112,17 +163,17 @@ func inside(name string) bool {
 
 // sized judges what open or stat said of a file.
 func (w *walker) sized(name string, size int64, err error) (string, error) {
-	switch want, recorded := w.sizes[name]; {
+	switch want, recorded := w.stored[name]; {
 	case missing(err):
 		return name + " does not exist", nil
 	case err != nil:
 		return "", fmt.Errorf("look at %s: %w", name, err)
 	case size <= 0:
 		return name + " is empty", nil
-	case w.sizes != nil && !recorded:
+	case w.stored != nil && !recorded:
 		return name + " does not stand in " + packaging.Log, nil
-	case w.sizes != nil && size != want:
-		return fmt.Sprintf("%s has %d bytes, %s says %d", name, size, packaging.Log, want), nil
+	case w.stored != nil && size != want.Bytes:
+		return fmt.Sprintf("%s has %d bytes, %s says %d", name, size, packaging.Log, want.Bytes), nil
 	}
 	return "", nil
 }
@@ -134,30 +185,62 @@ func (w *walker) hls() error {
 		return err
 	}
 	if wrong != "" {
-		w.judge("hls "+packaging.Master, []string{wrong}, "")
+		w.judge("hls "+packaging.Master, whole(ruleHLS, packaging.Master, wrong), "")
 		return nil
 	}
 	p := parse(packaging.Master, b)
+	w.same(&p.notes, b)
 	p.checkMaster()
-	lists := p.variants
-	for _, m := range p.media {
-		if uri := m.attrs["URI"]; uri != "" {
-			lists = append(lists, variant{ref{uri, m.line}, nil})
-		}
-	}
-	for _, v := range lists {
-		if err := w.mediaPlaylist(p, v.ref); err != nil {
+	for _, l := range p.leadsTo() {
+		if err := w.mediaPlaylist(p, l.ref, l.kind); err != nil {
 			return err
 		}
 	}
-	w.judge("hls "+packaging.Master, p.findings, "%d variants, %d sounds", len(p.variants), len(p.media))
 	w.equal(p)
+	w.promises(p)
+	p.apple()
+	for _, m := range p.media {
+		if m.attrs["TYPE"] == "AUDIO" {
+			w.languages = append(w.languages, m.attrs["LANGUAGE"])
+		}
+	}
+	w.judge("hls "+packaging.Master, p.findings, "%d variants, %d sounds and captions", len(p.variants), len(p.media))
 	return nil
+}
+
+// lead is a media playlist that a master leads to.
+type lead struct {
+	ref
+	kind kind
+}
+
+func (p *playlist) leadsTo() []lead {
+	var out []lead
+	for _, v := range p.variants {
+		out = append(out, lead{v.ref, map[bool]kind{true: pictureList, false: soundList}[v.picture()]})
+	}
+	for _, m := range p.media {
+		k := soundList
+		if m.attrs["TYPE"] == "SUBTITLES" {
+			k = captionList
+		}
+		if uri := m.attrs["URI"]; uri != "" {
+			out = append(out, lead{ref{uri, m.line}, k})
+		}
+	}
+	for _, t := range p.tricks {
+		k := trickList
+		if strings.HasPrefix(t.attrs["CODECS"], "jpeg") {
+			k = imageList
+		}
+		out = append(out, lead{ref{t.attrs["URI"], t.line}, k})
+	}
+	return out
 }
 
 // mediaPlaylist walks a media playlist; that it is missing is a finding of
 // the master.
-func (w *walker) mediaPlaylist(master *playlist, r ref) error {
+func (w *walker) mediaPlaylist(master *playlist, r ref, k kind) error {
 	if w.lists[r.uri] != nil {
 		return nil
 	}
@@ -170,61 +253,75 @@ func (w *walker) mediaPlaylist(master *playlist, r ref) error {
 		return nil
 	}
 	p := parse(r.uri, b)
+	w.same(&p.notes, b)
+	p.kind = k
 	w.lists[r.uri] = p
-	p.checkMedia()
-	refs := []ref{p.init}
-	for _, s := range p.segments {
-		refs = append(refs, s.ref)
+	p.checkMedia(k)
+	if err := w.references(p); err != nil {
+		return err
 	}
-	seen := map[string]int{}
-	for _, r := range refs {
-		if r.line == 0 {
-			continue // EXT-X-MAP is missing, as checkMedia has said
-		}
-		name := path.Join(path.Dir(p.name), r.uri)
-		wrong, err := w.file(name)
-		if err != nil {
+	if (k == pictureList || k == soundList) && w.Open != nil {
+		if err := w.media(p); err != nil {
 			return err
 		}
-		if wrong != "" {
-			p.at(r.line, "%s", wrong)
-		}
-		if first, twice := seen[name]; twice {
-			p.at(r.line, "%s stands already in line %d", name, first)
-		}
-		seen[name] = r.line
 	}
 	w.judge("hls "+p.name, p.findings, "%d segments, %.6f s", len(p.segments), float64(p.micro())/1e6)
 	return nil
 }
 
-// equal compares the variants with each other, and the sounds with them.
+// references checks that what a media playlist leads to is there.
+func (w *walker) references(p *playlist) error {
+	refs := []segment{{ref: p.init}}
+	refs = append(refs, p.segments...)
+	seen := map[string]int{}
+	for _, s := range refs {
+		if s.line == 0 {
+			continue // EXT-X-MAP is missing, as checkMedia has said
+		}
+		name := path.Join(path.Dir(p.name), s.uri)
+		wrong, err := w.file(name)
+		if err != nil {
+			return err
+		}
+		if wrong != "" {
+			p.at(s.line, "%s", wrong)
+		}
+		if size := w.known[name]; s.bytes > 0 && wrong == "" && s.offset+s.bytes > size {
+			p.at(s.line, "%s has %d bytes, the range ends at %d", name, size, s.offset+s.bytes)
+		}
+		key := fmt.Sprint(name, s.offset)
+		if first, twice := seen[key]; twice {
+			p.at(s.line, "%s stands already in line %d", name, first)
+		}
+		seen[key] = s.line
+	}
+	return nil
+}
+
+// equal compares the variants with each other, and all else with them.
 func (w *walker) equal(master *playlist) {
-	var bad []string
+	bad := notes{name: master.name, rule: ruleHLS}
 	var first *playlist
-	compare := func(r ref, exact bool) {
-		p := w.lists[r.uri]
+	for _, l := range master.leadsTo() {
+		p := w.lists[l.uri]
 		if p == nil {
-			return
+			continue
 		}
 		if first == nil {
 			first = p
 		}
-		if exact && len(p.segments) != len(first.segments) {
-			bad = append(bad, fmt.Sprintf("%s:%d: %s has %d segments, %s has %d", master.name, r.line, p.name, len(p.segments), first.name, len(first.segments)))
+		if l.kind == first.kind && l.kind == pictureList && len(p.segments) != len(first.segments) {
+			bad.should("8.22", l.line, "%s has %d segments, %s has %d", p.name, len(p.segments), first.name, len(first.segments))
 		}
-		if d := float64(p.micro()-first.micro()) / 1e6; math.Abs(d) > slack {
-			bad = append(bad, fmt.Sprintf("%s:%d: %s lasts %.6f s, %s lasts %.6f s", master.name, r.line, p.name, float64(p.micro())/1e6, first.name, float64(first.micro())/1e6))
+		if d := float64(p.micro()-first.micro()) / 1e6; math.Abs(d) > slack && l.kind != captionList && l.kind != imageList {
+			bad.at(l.line, "%s lasts %.6f s, %s lasts %.6f s", p.name, float64(p.micro())/1e6, first.name, float64(first.micro())/1e6)
 		}
-	}
-	for _, v := range master.variants {
-		compare(v.ref, true)
-	}
-	for _, m := range master.media {
-		compare(ref{m.attrs["URI"], m.line}, false)
+		if p.target != first.target && (l.kind == pictureList || l.kind == soundList) {
+			bad.at(l.line, "%s has a target duration of %.0f s, %s one of %.0f s", p.name, p.target, first.name, first.target)
+		}
 	}
 	if first != nil {
-		w.judge("hls variants", bad, "all have %d segments and last %.6f s", len(first.segments), float64(first.micro())/1e6)
+		w.judge("hls variants", bad.findings, "all have %d segments and last %.6f s", len(first.segments), float64(first.micro())/1e6)
 	}
 }
 
@@ -236,10 +333,11 @@ func (w *walker) dash() error {
 		return err
 	}
 	if wrong != "" {
-		w.judge("dash "+packaging.Manifest, []string{wrong}, "")
+		w.judge("dash "+packaging.Manifest, whole(ruleDASH, packaging.Manifest, wrong), "")
 		return nil
 	}
 	m := parseMPD(packaging.Manifest, b)
+	w.same(&m.notes, b)
 	for _, r := range m.refs {
 		wrong, err := w.file(r.name())
 		if err != nil {
@@ -249,26 +347,54 @@ func (w *walker) dash() error {
 			m.at(m.line(r), "%s", wrong)
 		}
 	}
+	w.dashPromises(m)
 	w.judge("dash "+packaging.Manifest, m.findings, "%d representations, %d segments, %.6f s", len(m.segments), len(m.lasts), m.duration)
-	var bad []string
+	w.alike(m)
+	return nil
+}
+
+// alike compares the times of manifest and playlists.
+func (w *walker) alike(m *manifest) {
+	var bad []Finding
 	both := 0
 	for _, name := range sortedKeys(w.lists) {
 		p := w.lists[name]
+		if p.kind != pictureList && p.kind != soundList {
+			continue
+		}
+		n := notes{name: p.name, rule: ruleHLS}
 		for _, s := range p.segments {
 			media := path.Join(path.Dir(p.name), s.uri)
 			lasts, ok := m.lasts[media]
 			switch d := s.micro - lasts; {
 			case !ok:
-				bad = append(bad, fmt.Sprintf("%s:%d: %s does not stand in %s", p.name, s.line, media, m.name))
+				n.at(s.line, "%s does not stand in %s", media, m.name)
 			case d < -2 || d > 2:
-				bad = append(bad, fmt.Sprintf("%s:%d: EXTINF is %.6f s, %s says %.6f s", p.name, s.line-1, float64(s.micro)/1e6, m.name, float64(lasts)/1e6))
+				n.at(s.line-1, "EXTINF is %.6f s, %s says %.6f s", float64(s.micro)/1e6, m.name, float64(lasts)/1e6)
 			}
 			both++
 		}
+		bad = append(bad, n.findings...)
 	}
 	if both != len(m.lasts) {
-		bad = append(bad, fmt.Sprintf("%s:1: it has %d segments, the playlists have %d", m.name, len(m.lasts), both))
+		bad = append(bad, Finding{Must, ruleDASH, m.name, 1, fmt.Sprintf("it has %d segments, the playlists have %d", len(m.lasts), both)})
 	}
 	w.judge("hls and dash", bad, "both tell of the same %d segments and times", both)
+}
+
+// strays tells of files that nothing leads to.
+func (w *walker) strays() error {
+	n := notes{rule: ruleOwn}
+	for _, name := range w.Names {
+		_, met := w.known[name]
+		_, recorded := w.stored[name]
+		if !met && !recorded && name != packaging.Log {
+			n.name = name
+			n.should(ruleOwn, 0, "nothing leads to it")
+		}
+	}
+	if w.Names != nil {
+		w.judge("files", n.findings, "%d files", len(w.Names))
+	}
 	return nil
 }

@@ -145,15 +145,20 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if err := firstFailed(checks); err != nil {
 		return queue.Outcome{}, err
 	}
-	stat := func(name string) (int64, error) {
-		o, err := w.store.Stat(ctx, storage.Join(j.Root(), name))
-		return o.Bytes, err
-	}
-	walked, err := verify.Walk(ctx, pub.read, stat)
+	walked, err := verify.Walk(ctx, verify.Shelf{
+		Read: pub.read,
+		Stat: func(name string) (int64, error) {
+			o, err := w.store.Stat(ctx, storage.Join(j.Root(), name))
+			return o.Bytes, err
+		},
+		Open: func(name string) (io.ReadCloser, error) {
+			return w.store.Open(ctx, storage.Join(j.Root(), name), 0, -1)
+		},
+	})
 	if err != nil {
 		return queue.Outcome{}, err
 	}
-	checks = append(checks, walked...)
+	checks = append(checks, walked.Checks...)
 	if err := firstFailed(checks); err != nil {
 		return queue.Outcome{}, err
 	}
