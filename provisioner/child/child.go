@@ -26,7 +26,10 @@ type Process struct {
 // parent-death signals (Linux), the child is killed when this process ends,
 // even by kill -9; elsewhere it should watch a pipe to its parent.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	cmd.SysProcAttr = attributes()
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	tie(cmd.SysProcAttr)
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {

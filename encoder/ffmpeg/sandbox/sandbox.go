@@ -1,0 +1,65 @@
+// Package sandbox runs a program that reads what strangers sent. Inside, it
+// sees the files named to it and those of the system, and nothing else: no
+// other file, no network, no other process, no environment; it starts no
+// program, and its memory, processor time and output are bounded. It dies
+// with whoever started it.
+//
+// Each of these is a layer of the kernel's, and not every kernel has them
+// all. What is missing is left out and told by Layers, after a trial: a
+// layer holds when a program was seen to fail, never because a call did not.
+package sandbox
+
+import (
+	"fmt"
+	"os/exec"
+	"time"
+
+	"bobine/provisioner/child"
+)
+
+// Box is what one program may do. A limit of 0 is none.
+type Box struct {
+	Read  []string // absolute files and folders; each must exist
+	Write []string // absolute folders to read and write in; each must exist
+
+	Memory  int64         // bytes of address space that holds data
+	Output  int64         // bytes in any one file
+	CPU     time.Duration // of all threads together
+	Scratch string        // for temporary files; empty: none
+}
+
+// Start runs cmd in the box. Its environment, its folder and its attributes
+// are the sandbox's to set. An error means that the program did not run: a
+// layer that was seen to hold and now does not is one.
+func Start(cmd *exec.Cmd, b Box) (*child.Process, error) {
+	cmd.Env, cmd.Dir = environment(b), "/"
+	p, err := start(cmd, b)
+	if err != nil {
+		return nil, fmt.Errorf("start %s in its sandbox: %w", cmd.Path, err)
+	}
+	return p, nil
+}
+
+// Layer is one wall of the sandbox.
+type Layer struct {
+	Name  string `json:"name"`
+	Holds bool   `json:"holds"`
+	How   string `json:"how"`          // what holds it, or why it does not
+	Do    string `json:"do,omitempty"` // what to do where it does not
+	Needs bool   `json:"needs"`        // `sandbox: require` insists on it
+}
+
+// Layers tells which walls stand on this machine, by trying each once.
+func Layers() []Layer { return layers() }
+
+// Missing names the walls that `sandbox: require` insists on and that do not
+// stand here.
+func Missing() []Layer {
+	var out []Layer
+	for _, l := range Layers() {
+		if l.Needs && !l.Holds {
+			out = append(out, l)
+		}
+	}
+	return out
+}
