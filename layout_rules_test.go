@@ -44,7 +44,7 @@ var house = map[string]floor{
 
 	"encoder": words, "queue": words, "storage": words, "provisioner": words,
 
-	"encoder/packaging": logic, "encoder/verify": logic,
+	"encoder/packaging": logic, "encoder/verify": logic, "encoder/captions": logic,
 	"queue/ingest": logic, "storage/backup": logic,
 	"provisioner/plan": logic, "provisioner/control": logic, "provisioner/sim": logic,
 

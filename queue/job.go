@@ -67,9 +67,10 @@ type Made struct {
 	Language         string  `json:"language,omitempty"`
 	Bandwidth        int64   `json:"bandwidth"` // bit/s of the heaviest segment
 	AverageBandwidth int64   `json:"average_bandwidth"`
-	Frames           int64   `json:"frames"`
+	Frames           int64   `json:"frames"` // or audio frames, or cues
 	Duration         float64 `json:"duration_s"`
 	Bytes            int64   `json:"bytes"`
+	File             string  `json:"file,omitempty"` // captions: all of them in one file, below the film's root
 }
 
 // Outputs are the storage references of what a job published.
@@ -107,11 +108,12 @@ type Kind string
 
 // The kinds of task, in the order a film meets them.
 const (
-	KindProbe   Kind = "probe"
-	KindVideo   Kind = "video"   // one chunk to every rung
-	KindAudio   Kind = "audio"   // every sound track of the whole film
-	KindVerify  Kind = "verify"  // the whole, from the parts
-	KindPublish Kind = "publish" // playlists and bobine.json
+	KindProbe    Kind = "probe"
+	KindVideo    Kind = "video"    // one chunk to every rung
+	KindAudio    Kind = "audio"    // every sound track of the whole film
+	KindCaptions Kind = "captions" // every track of words of the whole film
+	KindVerify   Kind = "verify"   // the whole, from the parts
+	KindPublish  Kind = "publish"  // playlists and bobine.json
 )
 
 // Task is one step of a job. A worker that holds attempt N may report for N
@@ -142,6 +144,10 @@ type Task struct {
 // earliest deadline today, and here is where partners' shares will count.
 func (t Task) Order() float64 { return float64(t.Deadline.UnixMilli()) }
 
+// Encodes tells whether tasks of the kind make media. Verification waits for
+// all of them.
+func (k Kind) Encodes() bool { return k == KindVideo || k == KindAudio || k == KindCaptions }
+
 // TaskID names a task of a job.
 func TaskID(job string, k Kind, chunk int) string {
 	if k == KindVideo {
@@ -154,7 +160,7 @@ func TaskID(job string, k Kind, chunk int) string {
 // told by the task's kind.
 type Outcome struct {
 	Source   *encoder.Source `json:"source,omitempty"`  // probe
-	Encode   *encoder.Result `json:"encode,omitempty"`  // video, audio
+	Encode   *encoder.Result `json:"encode,omitempty"`  // video, audio, captions
 	Made     []Made          `json:"made,omitempty"`    // verify
 	Checks   []encoder.Check `json:"checks,omitempty"`  // verify
 	Outputs  *Outputs        `json:"outputs,omitempty"` // publish

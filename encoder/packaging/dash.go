@@ -95,20 +95,21 @@ type SegmentURL struct {
 func (f Film) manifest() []byte {
 	var longest float64
 	p := Period{ID: "0", Start: "PT0S"}
-	video := AdaptationSet{ContentType: "video", MimeType: "video/mp4", Aligned: true, StartWithSAP: 1}
 	for r := range f.Reels() {
 		for _, s := range r.Segments() {
 			longest = max(longest, r.Seconds(s.Duration))
 		}
 	}
-	for _, r := range f.Video {
+	for i, r := range f.Video {
 		rep := representation(r)
 		rep.Width, rep.Height, rep.SAR = r.Width, r.Height, "1:1"
 		rep.FrameRate = strings.TrimSuffix(r.Rate.String(), "/1")
-		video.Representations = append(video.Representations, rep)
-	}
-	if len(f.Video) > 0 {
-		p.Sets = append(p.Sets, video)
+		// Players do not switch between codecs: each has a set of its own.
+		if i == 0 || r.Codec != f.Video[i-1].Codec {
+			p.Sets = append(p.Sets, AdaptationSet{ID: len(p.Sets), ContentType: "video", MimeType: "video/mp4", Aligned: true, StartWithSAP: 1})
+		}
+		set := &p.Sets[len(p.Sets)-1]
+		set.Representations = append(set.Representations, rep)
 	}
 	for i, r := range f.Audio {
 		rep := representation(r)
@@ -124,6 +125,7 @@ func (f Film) manifest() []byte {
 			Representations: []Representation{rep},
 		})
 	}
+	p.Sets = append(p.Sets, f.captionSets(len(p.Sets))...)
 	m := MPD{
 		Profiles: "urn:mpeg:dash:profile:isoff-main:2011", Type: "static",
 		Duration: fmt.Sprintf("PT%.6fS", f.Duration()), MinBuffer: fmt.Sprintf("PT%.3fS", longest),

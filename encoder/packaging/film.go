@@ -5,6 +5,7 @@ import (
 	"iter"
 	"path"
 	"regexp"
+	"slices"
 
 	"bobine/encoder"
 	"bobine/queue"
@@ -13,10 +14,11 @@ import (
 // Film is all parts of a film in order, the one truth that playlists,
 // manifest and record are computed from.
 type Film struct {
-	Source encoder.Source
-	Ladder encoder.Ladder
-	Video  []Reel // in the ladder's order
-	Audio  []Reel
+	Source   encoder.Source
+	Ladder   encoder.Ladder
+	Video    []Reel // in the ladder's order
+	Audio    []Reel
+	Captions []Reel // of the ladder's those that have words
 }
 
 // Reel is one rendition of the whole film.
@@ -30,16 +32,18 @@ type Reel struct {
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // Join puts the parts of a film in order. Each picture rendition must have one
-// part of every chunk, each sound rendition one part of chunk 0; a part that
-// is missing, doubled or of something else is an error that names it.
+// part of every chunk, each sound rendition one part of chunk 0, and captions
+// may have one; a part that is missing, doubled or of something else is an
+// error that names it.
 func Join(s encoder.Source, l encoder.Ladder, parts []encoder.Part) (Film, error) {
 	type place struct {
 		rendition string
 		chunk     int
+		captions  bool // they may be called as sound is
 	}
 	left := map[place]encoder.Part{}
 	for _, p := range parts {
-		at := place{p.Rendition, p.Chunk}
+		at := place{p.Rendition, p.Chunk, p.Codecs == encoder.WebVTT}
 		if _, twice := left[at]; twice {
 			return Film{}, fmt.Errorf("join the film: rendition %q of chunk %d is there twice", p.Rendition, p.Chunk)
 		}
@@ -51,14 +55,15 @@ func Join(s encoder.Source, l encoder.Ladder, parts []encoder.Part) (Film, error
 		}
 		out := Reel{Rendition: r, Folder: path.Join(folder, r.Name)}
 		for n := range chunks {
-			p, ok := left[place{r.Name, n}]
+			at := place{r.Name, n, r.Codec == encoder.WebVTT}
+			p, ok := left[at]
 			if !ok {
 				return Reel{}, fmt.Errorf("join the film: rendition %q of chunk %d is missing", r.Name, n)
 			}
 			if len(p.Segments) == 0 || p.Timescale < 1 {
 				return Reel{}, fmt.Errorf("join the film: rendition %q of chunk %d has no segments", r.Name, n)
 			}
-			delete(left, place{r.Name, n})
+			delete(left, at)
 			out.Parts = append(out.Parts, p)
 		}
 		return out, nil
@@ -80,6 +85,16 @@ func Join(s encoder.Source, l encoder.Ladder, parts []encoder.Part) (Film, error
 			return Film{}, err
 		}
 		f.Audio = append(f.Audio, a)
+	}
+	for _, r := range l.Captions {
+		if _, ok := left[place{r.Name, 0, true}]; !ok {
+			continue
+		}
+		c, err := reel(r, "c", 1)
+		if err != nil {
+			return Film{}, err
+		}
+		f.Captions = append(f.Captions, c)
 	}
 	for at := range left {
 		return Film{}, fmt.Errorf("join the film: the ladder has no rendition %q of chunk %d", at.rendition, at.chunk)
@@ -124,12 +139,17 @@ func (r Reel) Segments() iter.Seq2[string, encoder.Segment] {
 	return func(yield func(string, encoder.Segment) bool) {
 		for _, p := range r.Parts {
 			for i, s := range p.Segments {
-				if !yield(encoder.SegmentName(p.Chunk, p.Attempt, i), s) {
+				if !yield(p.SegmentName(p.Chunk, p.Attempt, i), s) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// Sidecar is the file name of captions in one piece, relative to Folder.
+func (r Reel) Sidecar() string {
+	return encoder.SidecarName(r.Parts[0].Chunk, r.Parts[0].Attempt)
 }
 
 // Codecs is the RFC 6381 name of the reel's codec.
@@ -158,7 +178,7 @@ func (r Reel) Bytes() int64 {
 	return n
 }
 
-// Samples counts pictures, or audio frames.
+// Samples counts pictures, audio frames or cues.
 func (r Reel) Samples() int64 {
 	var n int64
 	for _, p := range r.Parts {
@@ -173,17 +193,34 @@ func (r Reel) Average() int64 { return perSecond(r.Bytes(), r.Duration()) }
 // Peak is the largest bit/s over any run of segments that lasts between half
 // and one and a half of the target duration, as RFC 8216 section 4.1 counts.
 func (r Reel) Peak() int64 {
-	var all []encoder.Segment
-	var target float64
+	var all []span
 	for _, s := range r.Segments() {
-		all = append(all, s)
-		target = max(target, r.Seconds(s.Duration))
+		all = append(all, span{s.Duration, s.Bytes})
 	}
-	peak := r.Average() // holds where the film is too short for any run
+	return r.peak(all)
+}
+
+// span is so many bytes for so many ticks.
+type span struct{ ticks, bytes int64 }
+
+func (r Reel) average(all []span) int64 {
+	var ticks, bytes int64
+	for _, s := range all {
+		ticks, bytes = ticks+s.ticks, bytes+s.bytes
+	}
+	return perSecond(bytes, r.Seconds(ticks))
+}
+
+func (r Reel) peak(all []span) int64 {
+	var target float64
+	for _, s := range all {
+		target = max(target, r.Seconds(s.ticks))
+	}
+	peak := r.average(all) // holds where the film is too short for any run
 	for i := range all {
 		var ticks, bytes int64
 		for _, s := range all[i:] {
-			ticks, bytes = ticks+s.Duration, bytes+s.Bytes
+			ticks, bytes = ticks+s.ticks, bytes+s.bytes
 			if d := r.Seconds(ticks); d > 1.5*target {
 				break
 			} else if d >= 0.5*target {
@@ -202,17 +239,21 @@ func perSecond(bytes int64, seconds float64) int64 {
 }
 
 // Made tells what came out, measured on the segments: pictures best first,
-// then sounds.
+// then sounds, then captions.
 func (f Film) Made() []queue.Made {
 	var out []queue.Made
-	for r := range f.Reels() {
-		out = append(out, queue.Made{
+	for _, r := range append(slices.Collect(f.Reels()), f.Captions...) {
+		m := queue.Made{
 			Name: r.Name, Codec: r.Codec, Codecs: r.Codecs(),
 			Width: r.Width, Height: r.Height, FPS: r.Rate.Float(),
 			Channels: r.Channels, Language: r.Language,
 			Bandwidth: r.Peak(), AverageBandwidth: r.Average(),
 			Frames: r.Samples(), Duration: r.Duration(), Bytes: r.Bytes(),
-		})
+		}
+		if r.Codec == encoder.WebVTT {
+			m.File = path.Join(r.Folder, r.Sidecar())
+		}
+		out = append(out, m)
 	}
 	return out
 }

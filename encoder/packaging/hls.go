@@ -38,6 +38,12 @@ func (f Film) Files() []File {
 	out := []File{{Master, f.masterPlaylist(), TypeHLS}, {Manifest, f.manifest(), TypeDASH}}
 	for r := range f.Reels() {
 		out = append(out, File{path.Join(r.Folder, playlistName), f.mediaPlaylist(r), TypeHLS})
+		if len(r.stills()) > 0 {
+			out = append(out, File{path.Join(r.Folder, trickName), f.trickPlaylist(r), TypeHLS})
+		}
+	}
+	for _, r := range f.Captions {
+		out = append(out, File{path.Join(r.Folder, playlistName), f.mediaPlaylist(r), TypeHLS})
 	}
 	return out
 }
@@ -55,7 +61,9 @@ func (f Film) mediaPlaylist(r Reel) []byte {
 	}
 	fmt.Fprintf(&b, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n", max(1, target))
 	b.WriteString("#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n")
-	fmt.Fprintf(&b, "#EXT-X-MAP:URI=%q\n", r.Init())
+	if r.hasInit() {
+		fmt.Fprintf(&b, "#EXT-X-MAP:URI=%q\n", r.Init())
+	}
 	for name, s := range r.Segments() {
 		// From rounded end to rounded end, so that errors do not add up.
 		d := r.micro(s.Start+s.Duration) - r.micro(s.Start)
@@ -71,8 +79,9 @@ func (r Reel) micro(ticks int64) int64 {
 	return whole*1e6 + (rest*1e6+r.Timescale()/2)/r.Timescale()
 }
 
-// masterPlaylist lists the variants: the one nearest to 2000 kb/s first, as
-// players begin with it (Apple 1.32), then from the best down.
+// masterPlaylist lists the variants: the one of the first codec nearest to
+// 2000 kb/s first, as players begin with it (Apple 1.32), then from the best
+// down, codec by codec.
 func (f Film) masterPlaylist() []byte {
 	var b bytes.Buffer
 	b.WriteString("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n")
@@ -87,18 +96,20 @@ func (f Film) masterPlaylist() []byte {
 		codecs, group = ","+a.Codecs(), `,AUDIO="audio"`
 		f.media(&b, i, path.Join(a.Folder, playlistName))
 	}
+	group += f.subtitles(&b)
 	first := 0
 	for i, v := range f.Video {
-		if distance(v.Average()+average) < distance(f.Video[first].Average()+average) {
+		if v.Codec == f.Video[0].Codec && distance(v.Average()+average) < distance(f.Video[first].Average()+average) {
 			first = i
 		}
 	}
 	order := append([]Reel{f.Video[first]}, slices.Delete(slices.Clone(f.Video), first, first+1)...)
 	for _, v := range order {
-		fmt.Fprintf(&b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s%s\",RESOLUTION=%dx%d,FRAME-RATE=%.3f%s\n%s\n",
+		fmt.Fprintf(&b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s%s\",RESOLUTION=%dx%d,FRAME-RATE=%.3f,VIDEO-RANGE=SDR%s\n%s\n",
 			v.Peak()+peak, v.Average()+average, v.Codecs(), codecs, v.Width, v.Height, v.Rate.Float(), group,
 			path.Join(v.Folder, playlistName))
 	}
+	f.trickVariants(&b)
 	return b.Bytes()
 }
 
@@ -119,6 +130,7 @@ func (f Film) soundVariant(b *bytes.Buffer) {
 			f.media(b, i, path.Join(f.Audio[i].Folder, playlistName))
 		}
 	}
+	group += f.subtitles(b)
 	fmt.Fprintf(b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s\"%s\n%s\n",
 		peak, average, f.Audio[0].Codecs(), group, path.Join(f.Audio[0].Folder, playlistName))
 }
@@ -143,11 +155,15 @@ func (f Film) media(b *bytes.Buffer, i int, uri string) {
 // soundTitles are what a player's menu shows for the sounds; no two are the
 // same.
 func (f Film) soundTitles() []string {
+	return titles(f.Audio, func(r Reel) string { return languageName(r.Language) })
+}
+
+func titles(all []Reel, unnamed func(Reel) string) []string {
 	var out []string
-	for i, a := range f.Audio {
-		title := strings.TrimSpace(strings.Map(quotable, strings.ToValidUTF8(a.Title, "")))
+	for i, r := range all {
+		title := strings.TrimSpace(strings.Map(quotable, strings.ToValidUTF8(r.Title, "")))
 		if title == "" {
-			title = languageName(a.Language)
+			title = unnamed(r)
 		}
 		if slices.Contains(out, title) {
 			title = fmt.Sprintf("%s (%d)", title, i+1)

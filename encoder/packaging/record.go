@@ -50,7 +50,7 @@ type Stored struct {
 	ContentType string `json:"content_type"`
 }
 
-// Media lists the init and media segments that the playlists lead to. What
+// Media lists the captions and the init and media segments that the playlists lead to. What
 // else lies in their folders belongs to nobody.
 func (f Film) Media() []Stored {
 	var out []Stored
@@ -67,6 +67,11 @@ func (f Film) Media() []Stored {
 		add(r, r.Init(), "audio/mp4", r.Parts[0].Init)
 		for name, s := range r.Segments() {
 			add(r, name, "video/iso.segment", s.File) // the type of m4s, whatever is inside
+		}
+	}
+	for _, r := range f.Captions {
+		for name, x := range r.Parts[0].Files(r.Parts[0].Chunk, r.Parts[0].Attempt) {
+			add(r, name, TypeVTT, x)
 		}
 	}
 	return out

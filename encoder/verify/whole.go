@@ -63,6 +63,9 @@ func Whole(f packaging.Film) []encoder.Check {
 	if len(f.Video) > 0 {
 		checks = append(checks, boundaries(f))
 	}
+	if len(f.Captions) > 0 {
+		checks = append(checks, words(f))
+	}
 	return append(checks, durations(f))
 }
 

@@ -69,7 +69,7 @@ type Audio struct {
 	Duration   float64 `json:"duration_s"`
 }
 
-// Rendition is one picture or sound that was made.
+// Rendition is one picture, sound or track of words that was made.
 type Rendition struct {
 	Name             string  `json:"name"`
 	Codec            string  `json:"codec"`
@@ -81,9 +81,10 @@ type Rendition struct {
 	Language         string  `json:"language,omitempty"`
 	Bandwidth        int64   `json:"bandwidth" doc:"bit/s of the heaviest segment"`
 	AverageBandwidth int64   `json:"average_bandwidth"`
-	Frames           int64   `json:"frames"`
+	Frames           int64   `json:"frames" doc:"Or audio frames, or the cues of captions"`
 	Duration         float64 `json:"duration_s"`
 	Bytes            int64   `json:"bytes"`
+	File             string  `json:"file,omitempty" doc:"Captions: all of them in one file, below outputs.root"`
 }
 
 // Outputs are storage references; the API serves each under its own name

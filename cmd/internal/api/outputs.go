@@ -20,6 +20,7 @@ var contentTypes = map[string]string{
 	".mp4":  "video/mp4",
 	".json": "application/json",
 	".jpg":  "image/jpeg",
+	".vtt":  "text/vtt; charset=utf-8",
 }
 
 // output serves one file of a published film. Published means that the

@@ -64,7 +64,7 @@ func slack(v Job, now time.Time) float64 {
 // kinds tells which tasks a state is made of.
 var kinds = map[queue.State][]queue.Kind{
 	queue.Probing:    {queue.KindProbe},
-	queue.Encoding:   {queue.KindVideo, queue.KindAudio},
+	queue.Encoding:   {queue.KindVideo, queue.KindAudio, queue.KindCaptions},
 	queue.Verifying:  {queue.KindVerify},
 	queue.Publishing: {queue.KindPublish},
 }
