@@ -84,7 +84,7 @@ func (s *step) next() (queue.Event, error) {
 		return s.planned()
 	case queue.Encoding:
 		for _, t := range s.known {
-			if (t.Kind == queue.KindVideo || t.Kind == queue.KindAudio) && t.State != queue.Finished {
+			if t.Kind.Encodes() && t.State != queue.Finished {
 				return "", nil
 			}
 		}
@@ -144,6 +144,11 @@ func (s *step) planned() (queue.Event, error) {
 	if len(s.job.Ladder.Audio) > 0 {
 		// Sound costs about a fiftieth of a picture ladder.
 		if err := s.ensure(queue.KindAudio, 0, s.job.Source.Duration/50); err != nil {
+			return "", err
+		}
+	}
+	if len(s.job.Ladder.Captions) > 0 {
+		if err := s.ensure(queue.KindCaptions, 0, s.job.Source.Duration/200); err != nil {
 			return "", err
 		}
 	}

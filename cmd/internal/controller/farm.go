@@ -178,7 +178,7 @@ func retry(v view, now time.Time) (state.Change, error) {
 	v.job.Progress = 0
 	change := state.Change{Jobs: []queue.Job{v.job}}
 	for _, t := range v.tasks {
-		encode := t.Kind == queue.KindVideo || t.Kind == queue.KindAudio
+		encode := t.Kind.Encodes()
 		again := t.State == queue.Broken ||
 			t.State == queue.Dropped && (encode || t.Kind == queue.KindProbe) ||
 			t.State == queue.Finished && swept && encode

@@ -26,7 +26,7 @@ func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, erro
 	switch t.Kind {
 	case queue.KindProbe:
 		return w.probe(ctx, j)
-	case queue.KindVideo, queue.KindAudio:
+	case queue.KindVideo, queue.KindAudio, queue.KindCaptions:
 		return w.encode(ctx, j, t)
 	case queue.KindVerify:
 		return w.verify(ctx, j)
@@ -51,7 +51,7 @@ func (w *Worker) probe(ctx context.Context, j queue.Job) (queue.Outcome, error) 
 	return queue.Outcome{Source: &src}, nil
 }
 
-// encode makes one chunk, or the sound of the whole film, and stores it under
+// encode makes one chunk, or the sound or the captions of the whole film, and stores it under
 // names that carry chunk and attempt.
 func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.Outcome, error) {
 	if j.Source == nil || j.Ladder == nil {
@@ -69,18 +69,22 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 
 	report := func(p encoder.Progress) { w.progress(t.ID, p) }
 	var res encoder.Result
-	folder := "v"
-	if t.Kind == queue.KindAudio {
+	folder, ext := "v", ".mp4"
+	switch t.Kind {
+	case queue.KindAudio:
 		folder = "a"
 		res, err = w.encoder.Audio(ctx, ffmpeg.AudioJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
-	} else {
+	case queue.KindCaptions:
+		folder, ext = "c", ".vtt"
+		res, err = w.encoder.Captions(ctx, ffmpeg.CaptionsJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
+	default:
 		res, err = w.encoder.Video(ctx, ffmpeg.VideoJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Chunk: j.Ladder.Chunks[t.Chunk], Dir: dir, Report: report})
 	}
 	if err != nil {
 		return queue.Outcome{}, err
 	}
 	for _, track := range res.Tracks {
-		if err := w.putTrack(ctx, filepath.Join(dir, track.Rendition+".mp4"), storage.Join(j.Root(), folder, track.Rendition), t, track); err != nil {
+		if err := w.putTrack(ctx, filepath.Join(dir, track.Rendition+ext), storage.Join(j.Root(), folder, track.Rendition), t, track); err != nil {
 			return queue.Outcome{}, err
 		}
 	}
@@ -97,8 +101,7 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 	return queue.Outcome{Encode: &res, Warnings: res.Warnings}, nil
 }
 
-// putTrack stores the init segment and each media segment of a track, which
-// lie one behind the other in one file.
+// putTrack stores the files of a track, which lie one behind the other in one.
 func (w *Worker) putTrack(ctx context.Context, path string, folder storage.Ref, t queue.Task, track encoder.Track) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -106,18 +109,11 @@ func (w *Worker) putTrack(ctx context.Context, path string, folder storage.Ref, 
 	}
 	defer f.Close()
 	var off int64
-	piece := func(name string, want encoder.File) error {
-		body := io.NewSectionReader(f, off, want.Bytes)
-		off += want.Bytes
-		return w.put(ctx, storage.Join(string(folder), name), body, want)
-	}
-	if err := piece(encoder.InitName(t.Chunk, t.Attempt), track.Init); err != nil {
-		return err
-	}
-	for n, s := range track.Segments {
-		if err := piece(encoder.SegmentName(t.Chunk, t.Attempt, n), s.File); err != nil {
+	for name, want := range track.Files(t.Chunk, t.Attempt) {
+		if err := w.put(ctx, storage.Join(string(folder), name), io.NewSectionReader(f, off, want.Bytes), want); err != nil {
 			return err
 		}
+		off += want.Bytes
 	}
 	return nil
 }
