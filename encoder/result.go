@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 )
@@ -24,6 +25,25 @@ type Segment struct {
 	Start    int64 `json:"start"` // decode time of the first sample, in ticks of the track's timescale
 	Duration int64 `json:"duration"`
 	Samples  int   `json:"samples"` // pictures, audio frames, or cues that begin in it
+	Keys     []Key `json:"keys,omitempty"`
+}
+
+// Key is a picture of a segment that needs no other: the first of each GOP.
+type Key struct {
+	Offset int64 // of the fragment it begins, in the segment
+	Bytes  int64 // from there to the picture's end
+	Start  int64 // decode time, as Segment.Start
+}
+
+// MarshalJSON writes [offset, bytes, start]: a film has thousands.
+func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal([3]int64{k.Offset, k.Bytes, k.Start}) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (k *Key) UnmarshalJSON(b []byte) error {
+	var n [3]int64
+	err := json.Unmarshal(b, &n)
+	*k = Key{n[0], n[1], n[2]}
+	return err
 }
 
 // Track is one rendition of one chunk (or of the whole film, for sound).

@@ -39,7 +39,8 @@ type CutOptions struct {
 //
 // Pictures: the first picture is shown at o.Start, by an edit list in the init
 // segment that takes away the delay that B-frames bring and is the same for
-// every chunk; every GOP is closed and is a fragment of its own.
+// every chunk; every GOP is closed. Its key picture is a fragment of its own, so
+// that a list of key pictures leads to whole fragments.
 //
 // Sound: what the encoder puts before time zero to warm up is dropped. ffmpeg
 // tells it apart only with frag_discont among the flags (by a negative tfdt)
@@ -290,18 +291,17 @@ func (c *cutter) flush(n int) error {
 		if err := inOrder(group, c.delay); err != nil {
 			return fmt.Errorf("the pictures from %d ticks on: %w", c.start, err)
 		}
-		var size, duration int64
-		for _, s := range group {
-			size += int64(s.size)
-			duration += int64(s.duration)
+		if c.movie.sound {
+			out = c.put(out, group, &seg)
+			continue
 		}
-		// Grows from chunk to chunk without knowing the others.
-		sequence := uint32(c.start/int64(group[0].duration)) + 1
-		out = append(out, writeMoof(c.movie.id, sequence, c.start, group)...)
-		out = append(out, be32(uint32(size+8))...)
-		out = append(append(out, "mdat"...), c.data.Next(int(size))...)
-		c.start += duration
-		seg.Duration += duration
+		key := encoder.Key{Offset: int64(len(out)), Start: c.start}
+		out = c.put(out, group[:1], &seg)
+		key.Bytes = int64(len(out)) - key.Offset
+		seg.Keys = append(seg.Keys, key)
+		if len(group) > 1 {
+			out = c.put(out, group[1:], &seg)
+		}
 	}
 	c.samples = slices.Delete(c.samples, 0, n)
 	var err error
@@ -310,7 +310,25 @@ func (c *cutter) flush(n int) error {
 	return err
 }
 
-// groups are the fragments of a segment: the GOPs of pictures, all of sound.
+// put adds a fragment of the next samples to a segment.
+func (c *cutter) put(out []byte, samples []sample, seg *encoder.Segment) []byte {
+	var size, duration int64
+	for _, s := range samples {
+		size += int64(s.size)
+		duration += int64(s.duration)
+	}
+	// Grows from chunk to chunk without knowing the others.
+	sequence := uint32(c.start/int64(samples[0].duration)) + 1
+	out = append(out, writeMoof(c.movie.id, sequence, c.start, samples)...)
+	out = append(out, be32(uint32(size+8))...)
+	out = append(append(out, "mdat"...), c.data.Next(int(size))...)
+	c.start += duration
+	seg.Duration += duration
+	return out
+}
+
+// groups are what decoding can begin with in a segment: the GOPs of pictures,
+// all of sound.
 func (c *cutter) groups(samples []sample) func(yield func([]sample) bool) {
 	return func(yield func([]sample) bool) {
 		first := 0

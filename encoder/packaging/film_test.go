@@ -44,7 +44,8 @@ func plan() (encoder.Source, encoder.Ladder, []encoder.Part) {
 			d := n * 1001
 			t.Segments = append(t.Segments, encoder.Segment{
 				File:  encoder.File{Bytes: kbps * d / 240, SHA256: fmt.Sprintf("%s-%d-%d", name, chunk, i)},
-				Start: at, Duration: d, Samples: int(n / step)})
+				Start: at, Duration: d, Samples: int(n / step),
+				Keys: []encoder.Key{{Offset: 24, Bytes: 9_000, Start: at}, {Offset: 40_024, Bytes: 8_000, Start: at + 60*1001}}})
 			at += d
 		}
 		return encoder.Part{Chunk: chunk, Attempt: attempt, Track: t}

@@ -71,14 +71,15 @@ func (i *Init) readPicture(moov []byte) error {
 type Span struct {
 	Start, Duration int64 // ticks
 	Samples         int
-	Longest         int64 // ticks of the longest fragment
-	Sync            bool  // every fragment begins with a sample that needs no other
+	Longest         int64 // ticks of the longest run of fragments that begins with a sample that needs no other
+	Sync            bool  // it begins with such a sample
 }
 
 // ReadSegment reads the boxes of a media segment to its end; its samples are
 // passed over. Fragments must follow each other without a gap.
 func (i Init) ReadSegment(r io.Reader) (Span, error) {
-	out := Span{Sync: true}
+	var out Span
+	var run int64
 	first := true
 	for {
 		h, err := readHeader(r)
@@ -105,7 +106,7 @@ func (i Init) ReadSegment(r io.Reader) (Span, error) {
 			return out, err
 		}
 		if first {
-			out.Start = fr.start
+			out.Start, out.Sync = fr.start, fr.samples[0].sync()
 		}
 		if at := out.Start + out.Duration; fr.start != at {
 			return out, fmt.Errorf("%w: a fragment begins at %d ticks where %d were expected", errBox, fr.start, at)
@@ -115,10 +116,13 @@ func (i Init) ReadSegment(r io.Reader) (Span, error) {
 		for _, s := range fr.samples {
 			lasts += int64(s.duration)
 		}
+		if fr.samples[0].sync() {
+			run = 0
+		}
+		run += lasts
 		out.Duration += lasts
 		out.Samples += len(fr.samples)
-		out.Longest = max(out.Longest, lasts)
-		out.Sync = out.Sync && fr.samples[0].sync()
+		out.Longest = max(out.Longest, run)
 	}
 }
 

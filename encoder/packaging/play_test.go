@@ -120,6 +120,26 @@ func TestFilmPlays(t *testing.T) {
 	}
 }
 
+// The list of key pictures alone is a film of one picture for each GOP, at its
+// time, and every byte of a range is of its picture.
+func TestKeyPicturesPlay(t *testing.T) {
+	root := t.TempDir()
+	film := beepFilm(t, root)
+	for i, want := range []int{8, 8} { // GOPs of 0.8 s in 6.2 s
+		file := filepath.Join(root, film.Video[i].Folder, trickName)
+		out := strings.Fields(run(t, "ffprobe", "-v", "error", "-allowed_extensions", "ALL", "-show_entries", "frame=pict_type,key_frame,pts_time", "-of", "csv=p=0", file))
+		if len(out) != want {
+			t.Fatalf("%s: %d pictures, want %d", file, len(out), want)
+		}
+		for n, line := range out {
+			f := strings.Split(line, ",")
+			if at, err := strconv.ParseFloat(f[1], 64); err != nil || f[0] != "1" || f[2] != "I" || math.Abs(at-0.8*float64(n)) > 1e-3 {
+				t.Errorf("%s: picture %d is %s", file, n, line)
+			}
+		}
+	}
+}
+
 // beginnings are the times at which the printed value rises over a limit.
 func beginnings(t *testing.T, file, mapOption, stream, filterOption, filter string, limit float64) []float64 {
 	t.Helper()
