@@ -1,6 +1,9 @@
 package encoder
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Profile says what is made of a source. The shipped ones are
 // configs/profiles/*.yaml.
@@ -80,4 +83,13 @@ type Storyboard struct {
 	Width   int           `yaml:"width" json:"width"`     // of one picture; its height follows the film
 	Columns int           `yaml:"columns" json:"columns"` // of a sheet
 	Rows    int           `yaml:"rows" json:"rows"`
+}
+
+// Makes tells whether the film is put out so. A ladder that does not say is
+// one of HLS and DASH.
+func (l Ladder) Makes(output string) bool {
+	if len(l.Outputs) == 0 {
+		return output == OutputHLS || output == OutputDASH
+	}
+	return slices.Contains(l.Outputs, output)
 }

@@ -101,6 +101,14 @@ func (t Track) Bytes() int64 {
 	return n
 }
 
+// Stored is one file of a film.
+type Stored struct {
+	Name        string `json:"name"` // below the film's root
+	Bytes       int64  `json:"bytes"`
+	SHA256      string `json:"sha256"`
+	ContentType string `json:"content_type"`
+}
+
 // Check is one thing that was verified, with the numbers it was judged by.
 type Check struct {
 	Name   string `json:"name"`

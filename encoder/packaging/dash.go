@@ -47,7 +47,7 @@ type Descriptor struct {
 // Representation is one rendition.
 type Representation struct {
 	ID         string      `xml:"id,attr"`
-	Codecs     string      `xml:"codecs,attr"`
+	Codecs     string      `xml:"codecs,attr,omitempty"`
 	Bandwidth  int64       `xml:"bandwidth,attr"`
 	Width      int         `xml:"width,attr,omitempty"`
 	Height     int         `xml:"height,attr,omitempty"`
@@ -55,8 +55,19 @@ type Representation struct {
 	SAR        string      `xml:"sar,attr,omitempty"`
 	SampleRate int         `xml:"audioSamplingRate,attr,omitempty"`
 	Channels   *Descriptor `xml:"AudioChannelConfiguration"`
-	BaseURL    string      `xml:"BaseURL"`
+	Essential  *Descriptor `xml:"EssentialProperty"`
+	BaseURL    string      `xml:"BaseURL,omitempty"`
 	List       SegmentList `xml:"SegmentList"`
+
+	Template *SegmentTemplate `xml:"SegmentTemplate"` // of images, which carry no attempt
+}
+
+// SegmentTemplate names segments of equal duration by their number.
+type SegmentTemplate struct {
+	Media     string `xml:"media,attr"`
+	Timescale int64  `xml:"timescale,attr"`
+	Duration  int64  `xml:"duration,attr"`
+	Start     int64  `xml:"startNumber,attr"`
 }
 
 // SegmentList names every segment: names carry chunk and attempt, so that no
@@ -126,6 +137,9 @@ func (f Film) manifest() []byte {
 		})
 	}
 	p.Sets = append(p.Sets, f.captionSets(len(p.Sets))...)
+	if b := newBoard(f.Ladder); b != nil {
+		p.Sets = append(p.Sets, f.boardSet(len(p.Sets), *b))
+	}
 	m := MPD{
 		Profiles: "urn:mpeg:dash:profile:isoff-main:2011", Type: "static",
 		Duration: fmt.Sprintf("PT%.6fS", f.Duration()), MinBuffer: fmt.Sprintf("PT%.3fS", longest),

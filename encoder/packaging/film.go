@@ -18,7 +18,8 @@ type Film struct {
 	Ladder   encoder.Ladder
 	Video    []Reel // in the ladder's order
 	Audio    []Reel
-	Captions []Reel // of the ladder's those that have words
+	Captions []Reel   // of the ladder's those that have words
+	Beside   []Stored // files made of the above: sheets of the storyboard, progressive MP4
 }
 
 // Reel is one rendition of the whole film.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"bobine/encoder"
 )
 
 // The names of the files that lead to all others, below the film's root.
@@ -32,10 +34,25 @@ const (
 	TypeDASH = "application/dash+xml"
 )
 
-// Files makes the master playlist, the manifest and the media playlists. The
-// first is to be written last: by it the film becomes visible.
+// Files makes what the ladder's outputs ask for: the master playlist and the
+// media playlists, the manifest, and the storyboard's file. The master comes
+// first and is to be written last: by it the film becomes visible.
 func (f Film) Files() []File {
-	out := []File{{Master, f.masterPlaylist(), TypeHLS}, {Manifest, f.manifest(), TypeDASH}}
+	var out []File
+	if f.Ladder.Makes(encoder.OutputHLS) {
+		out = f.playlists()
+	}
+	if f.Ladder.Makes(encoder.OutputDASH) {
+		out = append(out, File{Manifest, f.manifest(), TypeDASH})
+	}
+	if b := newBoard(f.Ladder); b != nil {
+		out = append(out, File{Storyboard, f.storyboard(*b), TypeVTT})
+	}
+	return out
+}
+
+func (f Film) playlists() []File {
+	out := []File{{Master, f.masterPlaylist(), TypeHLS}}
 	for r := range f.Reels() {
 		out = append(out, File{path.Join(r.Folder, playlistName), f.mediaPlaylist(r), TypeHLS})
 		if len(r.stills()) > 0 {

@@ -43,27 +43,29 @@ type Versions struct {
 }
 
 // Stored is one published file.
-type Stored struct {
-	Name        string `json:"name"` // below the film's root
-	Bytes       int64  `json:"bytes"`
-	SHA256      string `json:"sha256"`
-	ContentType string `json:"content_type"`
-}
+type Stored = encoder.Stored
 
 // Media lists the captions and the init and media segments that the playlists lead to. What
 // else lies in their folders belongs to nobody.
 func (f Film) Media() []Stored {
 	var out []Stored
+	streams := f.Ladder.Makes(encoder.OutputHLS) || f.Ladder.Makes(encoder.OutputDASH)
 	add := func(r Reel, name, kind string, x encoder.File) {
-		out = append(out, Stored{path.Join(r.Folder, name), x.Bytes, x.SHA256, kind})
+		out = append(out, stored(path.Join(r.Folder, name), x, kind))
 	}
 	for _, r := range f.Video {
+		if !streams {
+			break
+		}
 		add(r, r.Init(), "video/mp4", r.Parts[0].Init)
 		for name, s := range r.Segments() {
 			add(r, name, "video/iso.segment", s.File)
 		}
 	}
 	for _, r := range f.Audio {
+		if !streams {
+			break
+		}
 		add(r, r.Init(), "audio/mp4", r.Parts[0].Init)
 		for name, s := range r.Segments() {
 			add(r, name, "video/iso.segment", s.File) // the type of m4s, whatever is inside
@@ -80,13 +82,12 @@ func (f Film) Media() []Stored {
 // Record makes the record of a film from its job, whose checks and warnings
 // must be complete. A nil poster is no poster.
 func (f Film) Record(j queue.Job, poster *encoder.File, v Versions) Record {
-	files := f.Media()
+	files := append(f.Media(), f.Beside...)
 	if poster != nil {
-		files = append(files, Stored{Poster, poster.Bytes, poster.SHA256, "image/jpeg"})
+		files = append(files, stored(Poster, *poster, "image/jpeg"))
 	}
 	for _, x := range f.Files() {
-		sum := sha256.Sum256(x.Body)
-		files = append(files, Stored{x.Name, int64(len(x.Body)), hex.EncodeToString(sum[:]), x.ContentType})
+		files = append(files, x.Stored())
 	}
 	return Record{
 		Schema: 1, Job: j.ID, Partner: j.Partner, Title: j.Title, Profile: j.Profile, Created: j.Created,
@@ -94,6 +95,16 @@ func (f Film) Record(j queue.Job, poster *encoder.File, v Versions) Record {
 		Renditions: f.Made(), Checks: append([]encoder.Check{}, j.Checks...), Warnings: append([]string{}, j.Warnings...),
 		Versions: v, Files: files,
 	}
+}
+
+func stored(name string, x encoder.File, kind string) Stored {
+	return Stored{Name: name, Bytes: x.Bytes, SHA256: x.SHA256, ContentType: kind}
+}
+
+// Stored is how the file stands in the record.
+func (f File) Stored() Stored {
+	sum := sha256.Sum256(f.Body)
+	return stored(f.Name, encoder.File{Bytes: int64(len(f.Body)), SHA256: hex.EncodeToString(sum[:])}, f.ContentType)
 }
 
 // Marshal writes the record for humans and machines: the same record always
