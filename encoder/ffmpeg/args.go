@@ -34,18 +34,22 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 	if v.thumbs != nil {
 		outputs = append(outputs, v.thumbs.Output(source(j.file(TilesFile)), image))
 	}
+	outputs = append(outputs, v.reference.Output(source(j.file(thumbsFile)), rawThumbs))
 	return append([]string{"-copyts"}, ff.MergeOutputs(outputs...).GetArgs()...)
 }
 
-// decodeArgs is the command that decodes files and keeps nothing. Without
-// the loop filter pictures cost less and damage shows as well.
-func decodeArgs(files []string) []string {
-	var all []*ff.Stream
-	for _, f := range files {
-		all = append(all, ff.Input(source(f), ff.KwArgs{
+// decodeArgs is the command that decodes files and keeps nothing but their
+// proofs. Without the loop filter pictures cost less and damage shows as well.
+func decodeArgs(all []finished) []string {
+	var streams, outputs []*ff.Stream
+	for _, f := range all {
+		s := ff.Input(source(f.file), ff.KwArgs{
 			"threads": 1, "skip_loop_filter": "all", "err_detect": "crccheck+bitstream+buffer",
 			"protocol_whitelist": "file", "format_whitelist": "mov",
-		}).Get("0"))
+		}).Get("0")
+		streams = append(streams, s)
+		outputs = append(outputs, f.proof(s))
 	}
-	return ff.Output(all, "-", ff.KwArgs{"f": "null", "fps_mode": "passthrough"}).GetArgs()
+	outputs = append(outputs, ff.Output(streams, "-", ff.KwArgs{"f": "null", "fps_mode": "passthrough"}))
+	return ff.MergeOutputs(outputs...).GetArgs()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -51,31 +52,39 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 	if j.Input, j.Dir, err = absolute(j.Input, j.Dir); err != nil {
 		return encoder.Result{}, err
 	}
-	p := newReporter(j.Report, encoder.Seconds(j.Source.Duration))
-	did, err := e.run(ctx, j.args(), p.encoding)
+	length := encoder.Seconds(j.Source.Duration)
+	p := newReporter(j.Report, length)
+	did, err := e.within(making(length, j.Ladder.Audio)).run(ctx, j.args(), p.encoding)
 	if err != nil {
 		return encoder.Result{}, err
 	}
-	kept, err := j.kept(did.log)
+	kept, warnings, err := j.kept(did.log)
 	if err != nil {
 		return encoder.Result{}, err
 	}
-	res := encoder.Result{Checks: kept, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
-	var files []string
-	var promised []int64
+	res := encoder.Result{Checks: kept, Warnings: warnings, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
+	var all []finished
 	for _, r := range j.Ladder.Audio {
 		t, err := cut(j.raw(r.Name), j.file(r.Name+".mp4"), packaging.CutOptions{Rendition: r.Name, SegmentTime: j.Ladder.SegmentTime})
 		if err != nil {
 			return encoder.Result{}, err
 		}
-		res.Tracks, files = append(res.Tracks, t), append(files, j.file(r.Name+".mp4"))
-		promised = append(promised, (j.length(r)+aacFrame-1)/aacFrame)
+		res.Tracks = append(res.Tracks, t)
+		all = append(all, finished{
+			file: j.file(r.Name + ".mp4"), track: t, rendition: r,
+			promised: (j.length(r) + aacFrame - 1) / aacFrame, reference: j.reference(r),
+		})
 	}
-	checks, err := e.verify(ctx, files, res.Tracks, promised, p.verifying)
+	checks, err := e.verify(ctx, all, p.verifying)
 	if err != nil {
 		return encoder.Result{}, err
 	}
 	res.Checks = append(res.Checks, checks...)
+	for _, f := range all {
+		if err := os.Remove(f.reference); err != nil {
+			return encoder.Result{}, err
+		}
+	}
 	p.done()
 	return res, nil
 }
@@ -84,23 +93,28 @@ const aacFrame = 1024 // samples
 
 // kept judges whether the source gave as much sound as it promised, since
 // what is missing at its end comes out as silence.
-func (j AudioJob) kept(l *log) ([]encoder.Check, error) {
-	var out []encoder.Check
+func (j AudioJob) kept(l *log) (checks []encoder.Check, warnings []string, err error) {
 	for _, r := range j.Ladder.Audio {
 		a := j.track(r)
 		want := min(a.Duration, j.Source.Start+j.Source.Duration-a.Start)
-		got := float64(l.samples[a.Stream]) / float64(max(1, a.SampleRate))
-		if got < want-max(0.5, want/1000) {
-			return nil, fmt.Errorf("%w: the source promises %.2f s of sound in track %d, %.2f s could be decoded",
-				encoder.ErrBadInput, want, a.Stream, got)
+		got := math.Inf(1)
+		for _, track := range tracksOf(a) {
+			got = min(got, float64(l.samples[track])/float64(max(1, a.SampleRate)))
 		}
-		out = append(out, encoder.Check{Name: "source", OK: true,
+		if got < want-max(0.5, want/1000) {
+			short := fmt.Sprintf("the source promises %.2f s of sound in track %d, %.2f s could be decoded", want, a.Stream, got)
+			if j.Ladder.Damaged != encoder.DamagedPublish {
+				return nil, nil, fmt.Errorf("%w: %s", encoder.ErrBadInput, short)
+			}
+			warnings = append(warnings, short+": the rest of "+r.Name+" is silent")
+		}
+		checks = append(checks, encoder.Check{Name: "source", OK: true,
 			Detail: fmt.Sprintf("%s: %.2f s of sound promised, %.2f s decoded", r.Name, want, got)})
 	}
 	if l.errors > 0 {
-		out[0].Detail += fmt.Sprintf("; %d complaints, the first: %.200s", l.errors, l.first)
+		checks[0].Detail += fmt.Sprintf("; %d complaints, the first: %.200s", l.errors, l.first)
 	}
-	return out, nil
+	return checks, warnings, nil
 }
 
 // args is the command that writes every sound track, each exactly as
@@ -108,33 +122,73 @@ func (j AudioJob) kept(l *log) ([]encoder.Check, error) {
 // missing at either end is silence.
 func (j AudioJob) args() []string {
 	in := open(j.Input, -j.Source.Start, nil)
+	sets := map[int]*fan{}
+	for _, a := range j.Source.Audio {
+		users := 0
+		for _, r := range j.Ladder.Audio {
+			if r.Stream == a.Stream {
+				users++
+			}
+		}
+		if len(a.With) > 0 && users > 0 {
+			sets[a.Stream] = soundFan(j.merged(in, a, j.Ladder.Audio[0].SampleRate), users)
+		}
+	}
 	var outputs []*ff.Stream
 	for _, r := range j.Ladder.Audio {
-		length := j.length(r)
-		s := in.Get(strconv.Itoa(r.Stream))
-		if a := j.track(r); a.Layout == "" && a.Channels > 2 {
-			// Nobody says what the channels are: the first two are left and right.
-			s = s.Filter("pan", ff.Args{"stereo|c0=c0|c1=c1"})
+		a := j.track(r)
+		s := in.Get(strconv.Itoa(a.Stream))
+		if set := sets[a.Stream]; set != nil {
+			s = mixed(set.next(), a, r.Channels)
+		} else {
+			s = steady(mixed(s, a, r.Channels), r.SampleRate)
 		}
-		s = s.Filter("aresample", ff.Args{strconv.Itoa(r.SampleRate)}, ff.KwArgs{
-			"async": 1, "min_hard_comp": 0.03, "first_pts": 0,
-		}).
-			Filter("aformat", nil, ff.KwArgs{"sample_fmts": "fltp", "channel_layouts": layouts[r.Channels]}).
-			Filter("apad", nil, ff.KwArgs{"whole_len": length}).
-			Filter("atrim", nil, ff.KwArgs{"end_sample": length})
-		outputs = append(outputs, s.Output(source(j.raw(r.Name)), ff.KwArgs{
+		s = loud(s, r, a).
+			Filter("aformat", nil, ff.KwArgs{"sample_fmts": "fltp", "sample_rates": r.SampleRate, "channel_layouts": layouts[r.Channels]}).
+			Filter("apad", nil, ff.KwArgs{"whole_len": j.length(r)}).
+			Filter("atrim", nil, ff.KwArgs{"end_sample": j.length(r)})
+		both := s.ASplit()
+		outputs = append(outputs, both.Get("0").Output(source(j.raw(r.Name)), ff.KwArgs{
 			"c:a": "aac", "b:a": r.Bitrate, "threads": 1, "map_metadata": -1, "fflags": "+bitexact",
 			"f": "mp4", "frag_duration": 1_000_000,
 			"movflags":          "+cmaf+empty_moov+default_base_moof+frag_discont+skip_trailer",
 			"avoid_negative_ts": "disabled",
 		}))
+		outputs = append(outputs, envelope(both.Get("1")).Output(source(j.reference(r)), ff.KwArgs{"f": "s16le", "c:a": "pcm_s16le"}))
 	}
-	return append([]string{"-copyts"}, ff.MergeOutputs(outputs...).GetArgs()...)
+	return append([]string{"-copyts", "-max_error_rate", "1"}, ff.MergeOutputs(outputs...).GetArgs()...)
+}
+
+// steady is a sound from the film's beginning on, without gaps.
+func steady(s *ff.Stream, rate int) *ff.Stream {
+	return s.Filter("aresample", ff.Args{strconv.Itoa(rate)}, ff.KwArgs{"async": 1, "min_hard_comp": 0.03, "first_pts": 0})
+}
+
+// merged makes one sound of mono tracks, each as long as the film, for what
+// is merged ends with the shortest.
+func (j AudioJob) merged(in *ff.Stream, a encoder.Audio, rate int) *ff.Stream {
+	return merge(a, func(track string) *ff.Stream {
+		return steady(in.Get(track), rate).Filter("apad", nil, ff.KwArgs{"whole_dur": strconv.FormatFloat(j.Source.Duration+1, 'f', 3, 64)})
+	})
+}
+
+func merge(a encoder.Audio, track func(string) *ff.Stream) *ff.Stream {
+	var all []*ff.Stream
+	for _, t := range tracksOf(a) {
+		all = append(all, track(strconv.Itoa(t)))
+	}
+	return ff.Filter(all, "amerge", nil, ff.KwArgs{"inputs": len(all)})
+}
+
+// mixed brings a sound to n channels.
+func mixed(s *ff.Stream, a encoder.Audio, n int) *ff.Stream {
+	if a.Layout == layouts[n] {
+		return s
+	}
+	return s.Filter("pan", ff.Args{mix(a, n)})
 }
 
 // length is the film's, in samples.
 func (j AudioJob) length(r encoder.Rendition) int64 {
 	return int64(math.Round(j.Source.Duration * float64(r.SampleRate)))
 }
-
-var layouts = map[int]string{1: "mono", 2: "stereo", 6: "5.1"}

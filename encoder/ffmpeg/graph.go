@@ -39,6 +39,14 @@ func newFan(s *ff.Stream, n int) *fan {
 	return f
 }
 
+func soundFan(s *ff.Stream, n int) *fan {
+	f := &fan{stream: s}
+	if n > 1 {
+		f.split = s.ASplit()
+	}
+	return f
+}
+
 func (f *fan) next() *ff.Stream {
 	if f.split == nil {
 		return f.stream
@@ -89,6 +97,8 @@ type views struct {
 	rungs  []*ff.Stream // in the ladder's order
 	poster *ff.Stream   // nil: none
 	thumbs *ff.Stream   // nil: none
+
+	reference *ff.Stream // what the finished rungs are compared with
 }
 
 // views makes the picture of every rung from the chunk on its grid, and the
@@ -111,9 +121,19 @@ func (e *Encoder) views(j VideoJob) views {
 	if tiles.Count > 0 {
 		users[-1]++
 	}
-	best := all[0]
-	made := map[int]*fan{-1: newFan(e.top(*j.Source.Video, step(j.grid(), common), best.width, best.height), users[-1])}
+	best, grid := all[0], step(j.grid(), common)
 	var out views
+	if !j.Source.Video.HDR() {
+		seen := newFan(grid, 2)
+		grid, out.reference = seen.next(), seen.next()
+	} else {
+		users[-1]++ // what HDR looks like is known only when its tones are mapped
+	}
+	made := map[int]*fan{-1: newFan(e.top(*j.Source.Video, grid, best.width, best.height), users[-1])}
+	if out.reference == nil {
+		out.reference = made[-1].next()
+	}
+	out.reference = thumbnails(out.reference, j.every()/common)
 	if j.poster() {
 		out.poster = still(made[-1].next(), best, (j.Ladder.PosterFrame-j.Chunk.First)/common)
 	}

@@ -25,19 +25,28 @@ type log struct {
 	line []byte // unfinished
 	kept []byte // the last keepLog bytes of warnings and worse
 
-	errors   int64         // lines of level error or worse
-	first    string        // the first of them
-	full     bool          // the disk is
+	errors   int64  // lines of level error or worse
+	first    string // the first of them
+	full     bool   // the disk is
+	tooLarge bool   // a file became, for its limit
+	noMemory bool
 	decoder  string        // the codec no decoder was found for
 	decoded  map[int]int64 // frames, by input
 	samples  map[int]int64 // by stream of input 0
 	encoded  map[int]int64 // pictures, by output
 	doubled  int64         // pictures the fps filter showed again
 	pictures int64         // pictures the fps filter was given
+	gridded  int64         // and gave
+	broken   int64         // times a decoder owned that a picture is damaged
+
+	opening   bool           // the lines are about inputs
+	described map[int]string // what ffmpeg says of stream 0, by input
+
+	heard func(line string) bool // sees every line first, and keeps those it understands
 }
 
 func newLog() *log {
-	return &log{decoded: map[int]int64{}, samples: map[int]int64{}, encoded: map[int]int64{}}
+	return &log{decoded: map[int]int64{}, samples: map[int]int64{}, encoded: map[int]int64{}, described: map[int]string{}}
 }
 
 func (l *log) Write(p []byte) (int, error) {
@@ -60,14 +69,21 @@ func (l *log) Write(p []byte) (int, error) {
 var (
 	levelWord    = regexp.MustCompile(`\[(verbose|info|warn|warning|error|fatal|panic)\]:? `) // x265 and SVT-AV1 add a colon
 	decodedLine  = regexp.MustCompile(`Input stream #(\d+):(\d+) .*?(\d+) frames decoded(?: \((\d+) samples\))?`)
+	streamLine   = regexp.MustCompile(`Stream #(\d+):0\S*: (?:Video|Audio): (.*)`)
 	encodedLine  = regexp.MustCompile(`Output stream #(\d+):0 \(video\): (\d+) frames encoded`)
-	fpsLine      = regexp.MustCompile(`(\d+) frames in, \d+ frames out; \d+ frames dropped, (\d+) frames duplicated`)
+	fpsLine      = regexp.MustCompile(`(\d+) frames in, (\d+) frames out; \d+ frames dropped, (\d+) frames duplicated`)
 	noDecoder    = regexp.MustCompile(`Decoder \(codec (\S+)\) not found`)
 	notWhitelist = regexp.MustCompile(`\[(\S+) @ \S+\].* Format not on whitelist`)
 )
 
 func (l *log) take(line []byte) {
 	s := strings.TrimRight(string(line), "\r")
+	if l.heard != nil && l.heard(s) {
+		return
+	}
+	if damageLine.MatchString(s) {
+		l.broken++
+	}
 	level := "error" // what bears no level was said before the level was set
 	if m := levelWord.FindStringSubmatch(s); m != nil {
 		level = m[1]
@@ -82,6 +98,8 @@ func (l *log) take(line []byte) {
 		}
 	}
 	l.full = l.full || strings.Contains(s, "No space left on device")
+	l.tooLarge = l.tooLarge || strings.Contains(s, "File too large")
+	l.noMemory = l.noMemory || strings.Contains(s, "Cannot allocate memory")
 	if m := noDecoder.FindStringSubmatch(s); m != nil {
 		l.decoder = m[1]
 	}
@@ -99,12 +117,17 @@ func (l *log) count(s string) {
 			l.samples[int(stream)] += number(m[4])
 		}
 	}
+	if m := streamLine.FindStringSubmatch(s); m != nil && l.opening {
+		l.described[int(number(m[1]))] = m[2]
+	}
+	l.opening = strings.Contains(s, "Input #") || l.opening && !strings.Contains(s, "Output #")
 	if m := encodedLine.FindStringSubmatch(s); m != nil {
 		l.encoded[int(number(m[1]))] = number(m[2])
 	}
 	if m := fpsLine.FindStringSubmatch(s); m != nil {
 		l.pictures += number(m[1])
-		l.doubled += number(m[2])
+		l.gridded += number(m[2])
+		l.doubled += number(m[3])
 	}
 }
 

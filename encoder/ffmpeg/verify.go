@@ -27,40 +27,46 @@ func (e *CheckError) Error() string {
 }
 
 // verify reads the final files again: their bytes must be those that were
-// cut, all must decode without a complaint, and hold what was promised:
-// pictures, or audio frames. The digests are no luxury, for a decoder takes
-// many a flipped bit for a picture.
-func (e *Encoder) verify(ctx context.Context, files []string, tracks []encoder.Track, promised []int64, report func(time.Duration)) ([]encoder.Check, error) {
-	for i, t := range tracks {
-		if c, err := intact(files[i], t); err != nil || !c.OK {
-			return nil, cmp.Or[error](err, &CheckError{c, filepath.Base(files[i])})
+// cut, all must decode without a complaint, hold what was promised (pictures,
+// or audio frames), have the form of their rendition and look and sound like
+// the source. The digests are no luxury, for a decoder takes many a flipped
+// bit for a picture. Of what this costs nearly all is the decoding.
+func (e *Encoder) verify(ctx context.Context, all []finished, report func(time.Duration)) ([]encoder.Check, error) {
+	for _, f := range all {
+		if c, err := intact(f.file, f.track); err != nil || !c.OK {
+			return nil, cmp.Or[error](err, &CheckError{c, filepath.Base(f.file)})
 		}
 	}
-	did, err := e.run(ctx, decodeArgs(files), report)
+	did, err := e.run(ctx, decodeArgs(all), report)
 	var failed *Error
 	if err != nil && !errors.As(err, &failed) {
 		return nil, err
 	}
 	if n := did.log.errors; n > 0 || failed != nil {
-		for i := range files {
-			if len(files) == 1 {
+		for i := range all {
+			if len(all) == 1 {
 				break
 			}
 			// One by one, to name the one.
-			if _, err := e.verify(ctx, files[i:i+1], tracks[i:i+1], promised[i:i+1], nil); err != nil {
+			if _, err := e.verify(ctx, all[i:i+1], nil); err != nil {
 				return nil, err
 			}
 		}
 		detail := fmt.Sprintf("the decoder complains %d times, first: %.300s", n, did.log.first)
-		return nil, &CheckError{encoder.Check{Name: "decodes", Detail: detail}, filepath.Base(files[0])}
+		return nil, &CheckError{encoder.Check{Name: "decodes", Detail: detail}, filepath.Base(all[0].file)}
 	}
-	checks := []encoder.Check{{Name: "decodes", OK: true, Detail: fmt.Sprintf("%d files, every segment, no complaint", len(files))}}
-	for i, t := range tracks {
-		c := counted(t, promised[i], did.log.decoded[i])
-		if !c.OK {
-			return nil, &CheckError{c, filepath.Base(files[i])}
+	checks := []encoder.Check{{Name: "decodes", OK: true, Detail: fmt.Sprintf("%d files, every segment, no complaint", len(all))}}
+	for i, f := range all {
+		alike, err := f.alike()
+		if err != nil {
+			return nil, fmt.Errorf("compare %s with the source: %w", filepath.Base(f.file), err)
 		}
-		checks = append(checks, c)
+		for _, c := range []encoder.Check{counted(f.track, f.promised, did.log.decoded[i]), f.formed(did.log.described[i]), alike} {
+			if !c.OK {
+				return nil, &CheckError{c, filepath.Base(f.file)}
+			}
+			checks = append(checks, c)
+		}
 	}
 	return checks, nil
 }

@@ -23,6 +23,8 @@ type VideoJob struct {
 	Chunk  encoder.Chunk
 	Dir    string                 // exists, and is ours alone
 	Report func(encoder.Progress) // may be nil
+
+	blank bool // nothing of the chunk can be decoded: it is black
 }
 
 // The still pictures of a chunk.
@@ -67,18 +69,25 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	if err := e.has(j.Ladder.Video); err != nil {
 		return encoder.Result{}, err
 	}
-	length := encoder.Seconds(j.Source.Video.Rate.Seconds(j.Chunk.Frames))
+	rate, _ := j.Ladder.Grid(j.Source)
+	length := encoder.Seconds(rate.Seconds(j.Chunk.Frames))
 	p := newReporter(j.Report, length)
-	did, err := e.run(ctx, e.videoArgs(j), p.encoding)
+	bounded := e.within(making(length, j.Ladder.Video))
+	did, err := bounded.run(ctx, e.videoArgs(j), p.encoding)
 	if err != nil {
 		return encoder.Result{}, err
 	}
-	kept, err := j.kept(did.log)
+	kept, warnings, err := bounded.kept(ctx, j, did.log)
 	if err != nil {
 		return encoder.Result{}, err
 	}
-	res := encoder.Result{Checks: []encoder.Check{kept}, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
-	var files []string
+	if did.log.gridded == 0 && len(warnings) > 0 {
+		j.blank = true
+		if did, err = bounded.run(ctx, e.videoArgs(j), p.encoding); err != nil {
+			return encoder.Result{}, err
+		}
+	}
+	res := encoder.Result{Checks: []encoder.Check{kept}, Warnings: warnings, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
 	for _, r := range j.Ladder.Video {
 		t, err := cut(j.raw(r.Name), j.file(r.Name+".mp4"), packaging.CutOptions{
 			Rendition: r.Name, Start: j.Chunk.First / r.Step * ticks(r.Rate), SegmentSamples: int(j.Ladder.SegmentFrames / r.Step),
@@ -86,7 +95,7 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 		if err != nil {
 			return encoder.Result{}, err
 		}
-		res.Tracks, files = append(res.Tracks, t), append(files, j.file(r.Name+".mp4"))
+		res.Tracks = append(res.Tracks, t)
 	}
 	if res.Poster, err = j.image(j.poster(), PosterFile); err != nil {
 		return encoder.Result{}, err
@@ -94,15 +103,14 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	if res.Tiles, err = j.image(j.tiles().Count > 0, TilesFile); err != nil {
 		return encoder.Result{}, err
 	}
-	promised := make([]int64, len(res.Tracks))
-	for i, r := range j.Ladder.Video {
-		promised[i] = r.Frames(j.Chunk)
-	}
-	checks, err := e.verify(ctx, files, res.Tracks, promised, p.verifying)
+	checks, err := e.verify(ctx, j.finished(res.Tracks), p.verifying)
 	if err != nil {
 		return encoder.Result{}, err
 	}
 	res.Checks = append(res.Checks, checks...)
+	if err := os.Remove(j.file(thumbsFile)); err != nil {
+		return encoder.Result{}, err
+	}
 	p.done()
 	return res, nil
 }
@@ -114,35 +122,6 @@ func (j VideoJob) image(made bool, name string) (*encoder.File, error) {
 	}
 	f, err := digest(j.file(name))
 	return &f, err
-}
-
-// kept judges whether the source gave as many pictures as it promised. The
-// grid fills every hole with the picture before it, so where pictures are
-// evenly spaced a hole is one that was not decoded.
-func (j VideoJob) kept(l *log) (encoder.Check, error) {
-	got := j.Chunk.Frames
-	for i, r := range j.Ladder.Video {
-		if n := l.encoded[i]; n < r.Frames(j.Chunk) {
-			got = min(got, n*r.Step)
-		}
-	}
-	holes := l.doubled
-	if j.Source.Video.VFR || holes == 1 { // fps counts one at its end, where it is stopped early
-		holes = 0
-	}
-	if got < j.Chunk.Frames || holes > 1+j.Chunk.Frames/1000 {
-		err := fmt.Errorf("%w: the source promises %d frames from frame %d on, %d could be decoded",
-			encoder.ErrBadInput, j.Chunk.Frames, j.Chunk.First, max(0, got-holes))
-		if l.first != "" {
-			err = fmt.Errorf("%w (the decoder says: %.200s)", err, l.first)
-		}
-		return encoder.Check{}, err
-	}
-	detail := fmt.Sprintf("%d frames promised, %d decoded, %d filled in", j.Chunk.Frames, got-holes, holes)
-	if l.errors > 0 {
-		detail += fmt.Sprintf("; %d complaints, the first: %.200s", l.errors, l.first)
-	}
-	return encoder.Check{Name: "source", OK: true, Detail: detail}, nil
 }
 
 func absolute(input, dir string) (string, string, error) {

@@ -3,7 +3,6 @@ package ffmpeg
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,63 +163,4 @@ func TestShortSources(t *testing.T) {
 			}
 		})
 	}
-}
-
-// The gate catches damage in what was written, and says where.
-func TestDamageIsFound(t *testing.T) {
-	e := find(t)
-	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=25:d=2 -c:v libx264 -preset ultrafast")
-	p := small()
-	p.Video[0].Rungs[0].CRF = 15
-	src, l := plan(t, e, path, p, time.Hour)
-	dir := t.TempDir()
-	r, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: l.Chunks[0], Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := []string{filepath.Join(dir, "72p.mp4"), filepath.Join(dir, "36p.mp4")}
-	whole, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := int(r.Tracks[0].Init.Bytes)
-	for name, damage := range map[string]func([]byte) []byte{
-		"a range of zeros":     func(b []byte) []byte { clear(b[len(b)/2 : len(b)/2+500]); return b },
-		"the end is missing":   func(b []byte) []byte { return b[:len(b)-1000] },
-		"a segment is missing": func(b []byte) []byte { return append(b[:first:first], b[first+int(r.Tracks[0].Segments[0].Bytes):]...) },
-		"noise":                func(b []byte) []byte { copy(b[len(b)/3:], bytes.Repeat([]byte{0x5a}, 300)); return b },
-	} {
-		if err := os.WriteFile(files[0], damage(bytes.Clone(whole)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for want, tracks := range map[string][]encoder.Track{"digests": r.Tracks, "": trackOf(t, files[0], r.Tracks)} {
-			_, err := e.verify(t.Context(), files, tracks, []int64{50, 50}, nil)
-			failed := new(CheckError)
-			switch {
-			case err == nil && want == "" && name == "noise": // what only the digests find
-			case !errors.As(err, &failed), failed.File != "72p.mp4", want != "" && failed.Check.Name != want:
-				t.Errorf("%s: got %v", name, err)
-			}
-		}
-	}
-	if c := counted(r.Tracks[0], 51, 50); c.OK || c.Detail != fmt.Sprintf("72p: 51 promised, 50 stored in %d segments, 50 decoded", len(r.Tracks[0].Segments)) {
-		t.Errorf("got %+v", c)
-	}
-}
-
-// trackOf lets the digests of the first track agree with its file, so that
-// only decoding and counting are left to find what is wrong with it.
-func trackOf(t *testing.T, path string, tracks []encoder.Track) []encoder.Track {
-	t.Helper()
-	whole, err := digest(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := tracks[0]
-	first.Init, first.Segments = whole, nil
-	for _, s := range tracks[0].Segments {
-		s.File = encoder.File{SHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"} // of no bytes
-		first.Segments = append(first.Segments, s)
-	}
-	return []encoder.Track{first, tracks[1]}
 }

@@ -1,0 +1,147 @@
+package ffmpeg
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	ff "github.com/u2takey/ffmpeg-go"
+
+	"bobine/encoder"
+	"bobine/encoder/verify"
+)
+
+// finished is a track on disk and what it is to be.
+type finished struct {
+	file      string
+	track     encoder.Track
+	rendition encoder.Rendition
+	promised  int64   // pictures, or audio frames
+	reference string  // what the encode noted of the source: see thumbnails and envelope
+	every     int64   // pictures: the reference has one in so many of this track's
+	begin     float64 // seconds: of the film at the track's start
+}
+
+func (f finished) sound() bool   { return f.rendition.Width == 0 }
+func (f finished) probe() string { return f.file + ".proof" }
+
+// proof is the output that is compared with the reference. For pictures it
+// costs 0.1 % of the encode, for sound 2 % of its own: the decoding is paid
+// already.
+func (f finished) proof(s *ff.Stream) *ff.Stream {
+	if f.sound() {
+		return envelope(s).Output(source(f.probe()), ff.KwArgs{"f": "s16le", "c:a": "pcm_s16le"})
+	}
+	return thumbnails(s, f.every).Output(source(f.probe()), rawThumbs)
+}
+
+var rawThumbs = ff.KwArgs{"f": "rawvideo", "c:v": "rawvideo", "fps_mode": "passthrough"}
+
+// thumbnails are one in n pictures, small and grey: see verify.Likeness.
+func thumbnails(s *ff.Stream, n int64) *ff.Stream {
+	return step(s, n).
+		Filter("scale", ff.Args{strconv.Itoa(verify.ThumbWidth), strconv.Itoa(verify.ThumbHeight)}, ff.KwArgs{"flags": "area"}).
+		Filter("format", ff.Args{"gray"})
+}
+
+// envelope is sound at a rate at which its loudness can be followed: see
+// verify.Envelope.
+func envelope(s *ff.Stream) *ff.Stream {
+	return s.Filter("aresample", ff.Args{strconv.Itoa(verify.EnvelopeRate)}).Filter("aformat", nil, ff.KwArgs{"sample_fmts": "s16"})
+}
+
+// alike compares the proof with the reference, and removes it.
+func (f finished) alike() (encoder.Check, error) {
+	defer os.Remove(f.probe())
+	if f.sound() {
+		want, err := os.Open(f.reference)
+		if err != nil {
+			return encoder.Check{}, err
+		}
+		defer want.Close()
+		got, err := os.Open(f.probe())
+		if err != nil {
+			return encoder.Check{}, err
+		}
+		defer got.Close()
+		return verify.Envelope(f.rendition.Name, f.rendition.Channels, want, got)
+	}
+	want, err := os.ReadFile(f.reference)
+	if err != nil {
+		return encoder.Check{}, err
+	}
+	got, err := os.ReadFile(f.probe())
+	if err != nil {
+		return encoder.Check{}, err
+	}
+	return verify.Likeness(f.rendition.Name, want, got, f.begin, f.rendition.Rate.Seconds(f.every)), nil
+}
+
+// codedSize is the size with the lines and columns that are cut off.
+var codedSize = regexp.MustCompile(`( \d+x\d+) \(\d+x\d+\) \[`)
+
+// formed compares what ffmpeg says of the opened file with the rendition. It
+// has decoded a picture of it then, so this is what is in the stream itself.
+func (f finished) formed(said string) encoder.Check {
+	r := f.rendition
+	want := []string{strconv.Itoa(r.SampleRate) + " Hz", " " + layouts[r.Channels] + ","}
+	if !f.sound() {
+		want = []string{r.Codec, "yuv420p(tv, bt709", fmt.Sprintf(" %dx%d [SAR 1:1", r.Width, r.Height)}
+		said = codedSize.ReplaceAllString(said, "$1 [")
+	}
+	c := encoder.Check{Name: "format", OK: true, Detail: r.Name + ": " + said}
+	for _, w := range want {
+		if !strings.Contains(said, w) {
+			c.OK, c.Detail = false, fmt.Sprintf("%s: %q is not what was asked for, which is %q", r.Name, said, w)
+			return c
+		}
+	}
+	if strings.Contains(said, " first") {
+		c.OK, c.Detail = false, fmt.Sprintf("%s: %q is not progressive", r.Name, said)
+	}
+	return c
+}
+
+const (
+	thumbsFile = "reference.gray"
+	// Two seconds of a film hold four pictures to compare, so that a frozen
+	// second has at least one.
+	thumbsEvery = 0.5
+)
+
+// every is how many frames of the source's grid lie between the pictures that
+// are compared: a number that every rung keeps.
+func (j VideoJob) every() int64 {
+	unit := int64(1)
+	for _, r := range j.Ladder.Video {
+		unit *= r.Step / gcd(unit, r.Step)
+	}
+	return unit * max(1, int64(math.Round(thumbsEvery*j.Source.Video.Rate.Float()/float64(unit))))
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// finished are the tracks of the chunk.
+func (j VideoJob) finished(tracks []encoder.Track) []finished {
+	var out []finished
+	for i, r := range j.Ladder.Video {
+		out = append(out, finished{
+			file: j.file(r.Name + ".mp4"), track: tracks[i], rendition: r, promised: r.Frames(j.Chunk),
+			reference: j.file(thumbsFile), every: j.every() / r.Step, begin: j.Source.Video.Rate.Seconds(j.Chunk.First),
+		})
+	}
+	return out
+}
+
+func (j AudioJob) reference(r encoder.Rendition) string {
+	return filepath.Join(j.Dir, r.Name+".reference.pcm")
+}
