@@ -205,6 +205,10 @@ func (f *fields) descriptor(tag uint8) {
 	}
 }
 
+// maxEdit is how many seconds a presentation may begin late: two pictures,
+// and a film may have one in some seconds.
+const maxEdit = 60
+
 // readEdit reads where the presentation begins. Only sound needs it.
 func (m *movie) readEdit(trak []byte) error {
 	isEdit := func(b []byte) (found bool) {
@@ -232,7 +236,7 @@ func (m *movie) readEdit(trak []byte) error {
 		f.skip(4)
 		m.edit = int64(int32(f.u32()))
 	}
-	if f.short || m.edit < 0 || m.edit > m.timescale {
+	if f.short || m.edit < 0 || m.edit > maxEdit*m.timescale {
 		return fmt.Errorf("%w: its edit list begins at %d ticks", errBox, m.edit)
 	}
 	return nil
