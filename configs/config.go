@@ -51,6 +51,7 @@ type Encode struct {
 	Chunk    time.Duration `yaml:"chunk"`
 	Scratch  string        `yaml:"scratch"` // empty: <data>/scratch
 	Attempts int           `yaml:"attempts"`
+	Sandbox  string        `yaml:"sandbox"` // "require" or "prefer"
 }
 
 // Fleet is what works.
@@ -84,7 +85,7 @@ func Default() Config {
 		Profile: "web",
 		Promise: 24 * time.Hour,
 		API:     API{Listen: "127.0.0.1:8640"},
-		Encode:  Encode{Chunk: 12 * time.Second, Attempts: 3},
+		Encode:  Encode{Chunk: 12 * time.Second, Attempts: 3, Sandbox: "prefer"},
 		Fleet:   Fleet{Workers: 1},
 		Sources: Sources{AllowHosts: []string{}},
 		Lease:   Lease{Silence: 20 * time.Second, Beat: 2 * time.Second},

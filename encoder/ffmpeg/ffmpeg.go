@@ -11,6 +11,9 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+
+	"bobine/encoder/ffmpeg/sandbox"
+	"bobine/provisioner/child"
 )
 
 // Encoder runs one installed ffmpeg. It is safe for concurrent use.
@@ -19,11 +22,14 @@ type Encoder struct {
 	version         string
 	zscale          bool   // HDR can be mapped to SDR
 	config          string // what it was built with
+
+	start  func(*exec.Cmd, sandbox.Box) (*child.Process, error)
+	bounds bounds // of its runs
 }
 
 // Find looks for ffmpeg and ffprobe in PATH. Its error says what to install.
 func Find() (*Encoder, error) {
-	var e Encoder
+	e := Encoder{start: sandbox.Start}
 	for name, path := range map[string]*string{"ffmpeg": &e.ffmpeg, "ffprobe": &e.ffprobe} {
 		var err error
 		if *path, err = exec.LookPath(name); err != nil {

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"bobine/provisioner/child"
 )
 
 // stallLimit is how long ffmpeg may run without getting on.
@@ -40,7 +38,19 @@ func (e *Encoder) run(ctx context.Context, args []string, report func(out time.D
 	return e.runLimited(ctx, stallLimit, args, report)
 }
 
+// listen is run for what ffmpeg says: heard gets every line first, and keeps
+// those it understands.
+func (e *Encoder) listen(ctx context.Context, args []string, heard func(line string) bool) (ran, error) {
+	l := newLog()
+	l.heard = heard
+	return e.runLog(ctx, l, stallLimit, args, nil)
+}
+
 func (e *Encoder) runLimited(ctx context.Context, stall time.Duration, args []string, report func(out time.Duration)) (ran, error) {
+	return e.runLog(ctx, newLog(), stall, args, report)
+}
+
+func (e *Encoder) runLog(ctx context.Context, l *log, stall time.Duration, args []string, report func(out time.Duration)) (ran, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r, w, err := os.Pipe()
@@ -48,16 +58,18 @@ func (e *Encoder) runLimited(ctx context.Context, stall time.Duration, args []st
 		return ran{}, fmt.Errorf("run ffmpeg: %w", err)
 	}
 	defer r.Close()
+	box := e.bounds.box(args)
 	cmd := exec.Command(e.ffmpeg, append(globals[:len(globals):len(globals)], args...)...)
-	res := ran{log: newLog()}
+	res := ran{log: l}
 	cmd.Stderr = res.log
 	cmd.ExtraFiles = []*os.File{w}
 	began := time.Now()
-	p, err := child.Start(cmd)
+	p, err := e.start(cmd, box)
 	w.Close()
 	if err != nil {
 		return ran{}, fmt.Errorf("run ffmpeg: %w", err)
 	}
+	defer time.AfterFunc(patience*box.CPU, func() { cancel(tooLong(box)) }).Stop()
 	watchdog := time.AfterFunc(stall, func() {
 		cancel(fmt.Errorf("ffmpeg got no further for %s", stall))
 	})
@@ -80,6 +92,9 @@ func (e *Encoder) runLimited(ctx context.Context, stall time.Duration, args []st
 	}
 	if ctx.Err() != nil {
 		return res, fmt.Errorf("ffmpeg was stopped: %w", context.Cause(ctx))
+	}
+	if over := overrun(box, res.cpu, l); over != nil {
+		return res, fmt.Errorf("run ffmpeg: %w", over)
 	}
 	return res, res.log.failure(err)
 }
@@ -119,14 +134,16 @@ func (e *Encoder) query(ctx context.Context, args []string, limit int64, each fu
 		return nil, fmt.Errorf("run ffprobe: %w", err)
 	}
 	defer r.Close()
+	box := e.bounds.box(args)
 	cmd := exec.Command(e.ffprobe, args...)
 	stderr := newLog()
 	cmd.Stdout, cmd.Stderr = w, stderr
-	p, err := child.Start(cmd)
+	p, err := e.start(cmd, box)
 	w.Close()
 	if err != nil {
 		return nil, fmt.Errorf("run ffprobe: %w", err)
 	}
+	defer time.AfterFunc(patience*box.CPU, func() { cancel(tooLong(box)) }).Stop()
 	read := make(chan error, 1)
 	go func() {
 		err := readLines(r, limit, each)
@@ -142,6 +159,9 @@ func (e *Encoder) query(ctx context.Context, args []string, limit int64, each fu
 	}
 	if err != nil && ctx.Err() != nil {
 		return stderr, fmt.Errorf("ffprobe was stopped: %w", context.Cause(ctx))
+	}
+	if over := overrun(box, p.Usage(), stderr); err != nil && over != nil {
+		return stderr, harmful(over)
 	}
 	return stderr, err
 }

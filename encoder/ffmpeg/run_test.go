@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"bobine/encoder"
+	"bobine/encoder/ffmpeg/sandbox"
+	"bobine/provisioner/child"
 	"bobine/storage"
 )
 
@@ -64,6 +67,9 @@ func TestFailuresHaveNames(t *testing.T) {
 	}
 }
 
+// bare starts without a sandbox what could not live in one.
+func bare(cmd *exec.Cmd, _ sandbox.Box) (*child.Process, error) { return child.Start(cmd) }
+
 // fake is an ffmpeg that is a shell script.
 func fake(t *testing.T, script string) *Encoder {
 	t.Helper()
@@ -71,7 +77,7 @@ func fake(t *testing.T, script string) *Encoder {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return &Encoder{ffmpeg: path, ffprobe: path}
+	return &Encoder{ffmpeg: path, ffprobe: path, start: bare}
 }
 
 // An ffmpeg that loops without getting on is killed, though it ignores TERM.
@@ -103,6 +109,7 @@ func TestDiskFull(t *testing.T) {
 	e := find(t)
 	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=128x72:r=25:d=1")
 	src, l := plan(t, e, path, small(), 0)
+	e.start = bare // /dev/full lies outside
 	j := VideoJob{Input: path, Source: src, Ladder: l, Chunk: l.Chunks[0], Dir: t.TempDir()}
 	if err := os.Symlink("/dev/full", j.raw("72p")); err != nil {
 		t.Fatal(err)

@@ -268,7 +268,7 @@ func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.L
 	line, err := json.Marshal(settings.Worker{
 		Redis: c.conn, Store: c.storeDir, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
 		Beat: c.config.Lease.Beat, Attempts: c.config.Encode.Attempts,
-		AllowHosts: c.config.Sources.AllowHosts, Version: c.version, Log: c.config.Log,
+		AllowHosts: c.config.Sources.AllowHosts, Strict: c.config.Encode.Sandbox == "require", Version: c.version, Log: c.config.Log,
 	})
 	return cmd, line, err
 }

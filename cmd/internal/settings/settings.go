@@ -23,6 +23,7 @@ type Worker struct {
 	Beat       time.Duration `json:"beat"`
 	Attempts   int           `json:"attempts"`              // failures of one task before it fails for good
 	AllowHosts []string      `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
+	Strict     bool          `json:"strict,omitempty"`      // work only where the sandbox holds
 	Version    string        `json:"version"`
 	Log        configs.Log   `json:"log"`
 }

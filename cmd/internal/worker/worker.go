@@ -53,6 +53,9 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := walls(s.Strict, log); err != nil {
+		return nil, err
+	}
 	store, err := local.Open(s.Store)
 	if err != nil {
 		return nil, err
