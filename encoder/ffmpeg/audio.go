@@ -72,7 +72,7 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 		res.Tracks = append(res.Tracks, t)
 		all = append(all, finished{
 			file: j.file(r.Name + ".mp4"), track: t, rendition: r,
-			promised: (j.length(r) + aacFrame - 1) / aacFrame, reference: j.reference(r),
+			promised: (j.length(r) + aacFrame - 1) / aacFrame, reference: j.reference(r), loudness: j.target(r),
 		})
 	}
 	checks, err := e.verify(ctx, all, p.verifying)
@@ -175,7 +175,7 @@ func (j AudioJob) merged(in *ff.Stream, a encoder.Audio, rate int) *ff.Stream {
 func merge(a encoder.Audio, track func(string) *ff.Stream) *ff.Stream {
 	var all []*ff.Stream
 	for _, t := range tracksOf(a) {
-		all = append(all, track(strconv.Itoa(t)))
+		all = append(all, track(strconv.Itoa(t)).Filter("aformat", nil, ff.KwArgs{"channel_layouts": "mono"}))
 	}
 	return ff.Filter(all, "amerge", nil, ff.KwArgs{"inputs": len(all)})
 }

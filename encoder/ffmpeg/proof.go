@@ -24,9 +24,12 @@ type finished struct {
 	reference string  // what the encode noted of the source: see thumbnails and envelope
 	every     int64   // pictures: the reference has one in so many of this track's
 	begin     float64 // seconds: of the film at the track's start
+
+	loudness *encoder.LoudnessTarget // sounds: what it was brought to; nil: it was left as it is
 }
 
 func (f finished) sound() bool   { return f.rendition.Width == 0 }
+func (f finished) meter() string { return "proof" + strings.ReplaceAll(f.rendition.Name, "-", "_") }
 func (f finished) probe() string { return f.file + ".proof" }
 
 // proof is the output that is compared with the reference. For pictures it
@@ -34,6 +37,9 @@ func (f finished) probe() string { return f.file + ".proof" }
 // already.
 func (f finished) proof(s *ff.Stream) *ff.Stream {
 	if f.sound() {
+		if f.loudness != nil {
+			s = s.Filter("ebur128@"+f.meter(), nil)
+		}
 		return envelope(s).Output(source(f.probe()), ff.KwArgs{"f": "s16le", "c:a": "pcm_s16le"})
 	}
 	return thumbnails(s, f.every).Output(source(f.probe()), rawThumbs)
@@ -106,6 +112,19 @@ func (f finished) formed(said string) encoder.Check {
 	return c
 }
 
+// asLoud compares the loudness of a sound with the one it was brought to.
+func (f finished) asLoud(h *hearing) encoder.Check {
+	const slack = 1.0
+	got := h.loudness(f.meter())
+	if got == nil {
+		return encoder.Check{Name: "loudness", Detail: fmt.Sprintf("%s: silence, want %.1f LUFS", f.rendition.Name, f.loudness.Integrated)}
+	}
+	return encoder.Check{
+		Name: "loudness", OK: math.Abs(got.Integrated-f.loudness.Integrated) <= slack,
+		Detail: fmt.Sprintf("%s: %.1f LUFS, want %.1f within %.0f LU", f.rendition.Name, got.Integrated, f.loudness.Integrated, slack),
+	}
+}
+
 const (
 	thumbsFile = "reference.gray"
 	// Two seconds of a film hold four pictures to compare, so that a frozen
@@ -140,6 +159,22 @@ func (j VideoJob) finished(tracks []encoder.Track) []finished {
 		})
 	}
 	return out
+}
+
+// target is the loudness a sound is brought to; nil: it is left as it is.
+func (j AudioJob) target(r encoder.Rendition) *encoder.LoudnessTarget {
+	m := j.track(r).Stereo
+	if r.Channels > 2 {
+		m = j.track(r).Surround
+	}
+	if m == nil {
+		return nil
+	}
+	return r.Loudness
+}
+
+func newHearing() *hearing {
+	return &hearing{measured: map[string]*figures{}, heard: map[string]float64{}, broken: map[int][]float64{}}
 }
 
 func (j AudioJob) reference(r encoder.Rendition) string {

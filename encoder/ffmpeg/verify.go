@@ -37,7 +37,10 @@ func (e *Encoder) verify(ctx context.Context, all []finished, report func(time.D
 			return nil, cmp.Or[error](err, &CheckError{c, filepath.Base(f.file)})
 		}
 	}
-	did, err := e.run(ctx, decodeArgs(all), report)
+	h := newHearing()
+	l := newLog()
+	l.heard = h.hear
+	did, err := e.runLog(ctx, l, stallLimit, decodeArgs(all), report)
 	var failed *Error
 	if err != nil && !errors.As(err, &failed) {
 		return nil, err
@@ -61,7 +64,11 @@ func (e *Encoder) verify(ctx context.Context, all []finished, report func(time.D
 		if err != nil {
 			return nil, fmt.Errorf("compare %s with the source: %w", filepath.Base(f.file), err)
 		}
-		for _, c := range []encoder.Check{counted(f.track, f.promised, did.log.decoded[i]), f.formed(did.log.described[i]), alike} {
+		found := []encoder.Check{counted(f.track, f.promised, did.log.decoded[i]), f.formed(did.log.described[i]), alike}
+		if f.loudness != nil {
+			found = append(found, f.asLoud(h))
+		}
+		for _, c := range found {
 			if !c.OK {
 				return nil, &CheckError{c, filepath.Base(f.file)}
 			}
