@@ -121,6 +121,9 @@ func (d *CEA608) obey(f *field, s *screen, a, b byte) {
 
 func (d *CEA608) control(f *field, s *screen, b byte) {
 	at := d.last
+	if s.mode == none {
+		s.row = lines - 1
+	}
 	switch b {
 	case 0x20: // resume caption loading
 		s.mode = popOn

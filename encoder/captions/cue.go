@@ -47,6 +47,16 @@ func (l *List) Add(c Cue) {
 	}
 }
 
+// Packet takes a packet of a text codec at its time in the film.
+func (l *List) Packet(codec string, at, lasts time.Duration, packet []byte) {
+	if len(l.cues) >= maxCues {
+		l.over++
+		return
+	}
+	words, settings := Text(codec, packet)
+	l.Add(Cue{at, at + lasts, words, settings})
+}
+
 // Film gives the cues of a film of a length, by their beginnings, cut where
 // it begins and ends, and how many were left out because no screen can
 // hold them.

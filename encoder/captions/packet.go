@@ -18,6 +18,7 @@ var Codecs = []string{"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text
 // text is nothing to show.
 func Text(codec string, packet []byte) (words, settings string) {
 	r := reader{}
+	packet = packet[:min(len(packet), maxPacket)]
 	switch codec {
 	case "mov_text":
 		return text(timedText(packet)), ""
@@ -67,6 +68,11 @@ func (r *reader) put(s string) {
 	}
 }
 
+const (
+	maxPacket = 64 << 10
+	maxTag    = 400
+)
+
 var (
 	tag    = regexp.MustCompile(`^<(/?)([A-Za-z]+)(?:[.\s][^<>]*)?/?>|^<[\d:.]+>`)
 	entity = regexp.MustCompile(`^&(amp|lt|gt|nbsp|lrm|rlm|quot);`)
@@ -80,7 +86,7 @@ var (
 // tagged reads SubRip and WebVTT: tags they know are obeyed or passed over,
 // any other is text.
 func (r *reader) tagged(s string) {
-	for s != "" {
+	for steps := 0; s != "" && len(r.out) < maxGlyphs && steps < 2*maxGlyphs; steps++ {
 		n := strings.IndexAny(s, "<{&")
 		if n < 0 {
 			r.put(s)
@@ -106,11 +112,17 @@ func (r *reader) markup(s string) int {
 		}
 		return 0
 	}
-	if m := entity.FindStringSubmatch(s); m != nil && r.entities {
-		r.put(entities[m[1]])
-		return len(m[0])
+	if r.entities {
+		if m := entity.FindStringSubmatch(s[:min(len(s), 6)]); m != nil {
+			r.put(entities[m[1]])
+			return len(m[0])
+		}
 	}
-	m := tag.FindStringSubmatch(s[:min(len(s), 400)])
+	end := strings.IndexAny(s[1:min(len(s), maxTag)], "<>") + 2
+	if s[0] != '<' || end < 2 || s[end-1] != '>' {
+		return 0
+	}
+	m := tag.FindStringSubmatch(s[:end])
 	if m == nil {
 		return 0
 	}
@@ -141,7 +153,7 @@ func (r *reader) set(st style, on bool) {
 // ass reads the text of an Advanced SubStation event.
 func (r *reader) ass(s string) {
 	s = strings.NewReplacer(`\N`, "\n", `\n`, "\n", `\h`, "\u00a0").Replace(s)
-	for s != "" {
+	for s != "" && len(r.out) < maxGlyphs {
 		n := strings.IndexByte(s, '{')
 		if n < 0 {
 			r.put(s)
