@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"fmt"
 	"strconv"
 
 	ff "github.com/u2takey/ffmpeg-go"
@@ -28,21 +29,33 @@ func lead(v encoder.Video) float64 {
 // fps would fill up a source that ends early with copies of its last picture.
 func (j VideoJob) grid() *ff.Stream {
 	v, c := *j.Source.Video, j.Chunk
-	begin := v.Start + v.Rate.Seconds(c.First)
-	seek := ff.KwArgs{}
-	if c.First > 0 {
-		seek["ss"] = strconv.FormatFloat(begin-lead(v)/v.Rate.Float(), 'f', 6, 64)
-		seek["seek_timestamp"] = 1
-		seek["noaccurate_seek"] = "" // the grid drops what comes before the chunk
+	rate, frames := j.Ladder.Grid(j.Source)
+	if j.blank {
+		return ff.Input(fmt.Sprintf("color=c=black:s=%dx%d:r=%s", v.Width, v.Height, rate), ff.KwArgs{"f": "lavfi"}).
+			Trim(ff.KwArgs{"end_frame": c.Frames})
 	}
-	s := open(j.Input, -begin, seek).Get(strconv.Itoa(v.Stream))
-	if v.Interlaced {
-		s = s.Filter("bwdif", ff.Args{"send_frame", "auto", "all"})
-	}
-	s = s.Filter("fps", ff.Args{v.Rate.String()}, ff.KwArgs{"start_time": 0})
-	if c.First+c.Frames == v.Frames {
+	s := open(j.Input, -(v.Start + rate.Seconds(c.First)), j.seek()).Get(strconv.Itoa(v.Stream))
+	s = weave(v, s, rate).Filter("fps", ff.Args{rate.String()}, ff.KwArgs{"start_time": 0})
+	switch {
+	case j.Ladder.Damaged == encoder.DamagedPublish:
+		s = s.Filter("tpad", nil, ff.KwArgs{"stop": -1, "stop_mode": "clone"})
+	case c.First+c.Frames == frames:
 		// Rounded times may promise one picture too many, never two.
 		s = s.Filter("tpad", nil, ff.KwArgs{"stop": 1, "stop_mode": "clone"})
 	}
 	return s.Trim(ff.KwArgs{"end_frame": c.Frames})
+}
+
+// seek lets decoding begin a little before the chunk: the grid drops what
+// comes too early.
+func (j VideoJob) seek() ff.KwArgs {
+	if j.Chunk.First == 0 {
+		return nil
+	}
+	v := *j.Source.Video
+	rate, _ := j.Ladder.Grid(j.Source)
+	return ff.KwArgs{
+		"ss":             strconv.FormatFloat(v.Start+rate.Seconds(j.Chunk.First)-lead(v)/v.Rate.Float(), 'f', 6, 64),
+		"seek_timestamp": 1, "noaccurate_seek": "",
+	}
 }

@@ -84,9 +84,19 @@ func plan(t *testing.T, e *Encoder, path string, p encoder.Profile, chunk time.D
 	return src, l
 }
 
-// encode runs every task of a film and returns, by rendition, one file with
-// the first init segment and all media segments in a row.
+// encode runs every task of a film, see tryEncode.
 func encode(t *testing.T, e *Encoder, path string, src encoder.Source, l encoder.Ladder) map[string]string {
+	t.Helper()
+	files, err := tryEncode(t, e, path, src, l, func(encoder.Result) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// tryEncode runs every task of a film and returns, by rendition, one file with
+// the first init segment and all media segments in a row.
+func tryEncode(t *testing.T, e *Encoder, path string, src encoder.Source, l encoder.Ladder, each func(encoder.Result)) (map[string]string, error) {
 	t.Helper()
 	out := t.TempDir()
 	files := map[string]string{}
@@ -118,17 +128,19 @@ func encode(t *testing.T, e *Encoder, path string, src encoder.Source, l encoder
 		dir := t.TempDir()
 		r, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir})
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
+		each(r)
 		join(dir, r.Tracks)
 	}
 	if len(l.Audio) > 0 {
 		dir := t.TempDir()
 		r, err := e.Audio(t.Context(), AudioJob{Input: path, Source: src, Ladder: l, Dir: dir})
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
+		each(r)
 		join(dir, r.Tracks)
 	}
-	return files
+	return files, nil
 }

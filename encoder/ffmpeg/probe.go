@@ -48,15 +48,31 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 	if err != nil {
 		return encoder.Source{}, err
 	}
-	if h.trusted(pick) {
+	short := strings.HasPrefix(h.Format.Name, "mov,") && cutShort(path)
+	if h.trusted(pick) && !short {
 		err = fromHeader(h, pick, &src)
 	} else {
 		var found scan
 		if found, err = e.scan(ctx, path, h, pick); err == nil {
+			found.short = short
 			err = fromPackets(h, pick, found, &src)
 		}
 	}
 	if err != nil {
+		return encoder.Source{}, err
+	}
+	if err := e.look(ctx, path, &src); err != nil {
+		return encoder.Source{}, err
+	}
+	h.describeFilm(&src)
+	var together []string
+	src.Audio, together = gather(src.Audio)
+	src.Warnings = append(src.Warnings, together...)
+	if err := e.measure(ctx, path, &src); err != nil {
+		return encoder.Source{}, err
+	}
+	listCaptions(h, &src)
+	if err := e.hidden(ctx, path, &src); err != nil {
 		return encoder.Source{}, err
 	}
 	if src.Video != nil && src.Video.HDR() && !e.zscale {
@@ -69,9 +85,16 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 type header struct {
 	Streams []stream
 	Format  struct {
-		Name  string `json:"format_name"`
-		Start string `json:"start_time"`
+		Name  string            `json:"format_name"`
+		Start string            `json:"start_time"`
+		Long  string            `json:"duration"`
+		Tags  map[string]string `json:"tags"`
 	}
+	Chapters []struct {
+		Start string            `json:"start_time"`
+		End   string            `json:"end_time"`
+		Tags  map[string]string `json:"tags"`
+	} `json:"chapters"`
 }
 
 type stream struct {
@@ -102,10 +125,14 @@ type stream struct {
 	Disposition struct {
 		Default int `json:"default"`
 		Cover   int `json:"attached_pic"`
+		Forced  int `json:"forced"`
 	} `json:"disposition"`
 	Tags     map[string]string `json:"tags"`
 	SideData []struct {
-		Rotation float64 `json:"rotation"`
+		Kind   string `json:"side_data_type"`
+		Matrix string `json:"displaymatrix"`
+		Dolby  int    `json:"dv_profile"`
+		Below  int    `json:"dv_bl_signal_compatibility_id"`
 	} `json:"side_data_list"`
 }
 
@@ -121,8 +148,8 @@ func (e *Encoder) header(ctx context.Context, path string) (header, error) {
 	var text []byte
 	args := append([]string{"-hide_banner", "-v", "error", "-max_alloc", "2147483648", "-max_pixels", "67108864"}, limits...)
 	args = append(args, "-probesize", "50M", "-analyzeduration", "30M", "-print_format", "json",
-		"-show_format", "-show_streams", "-i", source(path))
-	said, err := e.query(ctx, args, 8<<20, func(line []byte) error {
+		"-show_format", "-show_streams", "-show_chapters", "-i", source(path))
+	said, err := e.within(probing).query(ctx, args, 8<<20, func(line []byte) error {
 		text = append(append(text, line...), '\n')
 		return nil
 	})
@@ -181,6 +208,9 @@ func choose(h header, src *encoder.Source) (picked, error) {
 	if p.video != nil {
 		v := p.video.describe()
 		src.Video = &v
+		if long, short := max(v.Width, v.Height), min(v.Width, v.Height); long > 64*short {
+			return p, fmt.Errorf("%w: its picture is %d×%d, no film has that shape", encoder.ErrBadInput, v.Width, v.Height)
+		}
 	}
 	for _, s := range p.audio {
 		src.Audio = append(src.Audio, s.describeSound())
@@ -215,15 +245,14 @@ func (s stream) describe() encoder.Video {
 		Stream: s.Index, Codec: s.Codec, Profile: s.Profile, CodedWidth: s.Width, CodedHeight: s.Height,
 		SAR: ratio(strings.Replace(s.SAR, ":", "/", 1)), PixelFormat: s.PixelFormat,
 		Primaries: s.Primaries, Transfer: s.Transfer, Matrix: s.Matrix, Range: s.Range,
-		Bitrate: number(s.Bitrate), Interlaced: slices.Contains([]string{"tt", "bb", "tb", "bt"}, s.FieldOrder),
+		Bitrate: number(s.Bitrate), BitDepth: s.bitDepth(), DolbyVision: s.dolbyVision(), Interlaced: slices.Contains([]string{"tt", "bb", "tb", "bt"}, s.FieldOrder),
 	}
 	if f := v.SAR.Float(); f < 0.1 || f > 10 {
 		v.SAR = encoder.Rate{Num: 1, Den: 1}
 	}
 	for _, d := range s.SideData {
-		// ffprobe counts against the clock.
-		if quarter := int(math.Round(-d.Rotation / 90)); quarter%4 != 0 {
-			v.Rotation = (quarter%4 + 4) % 4 * 90
+		if d.Matrix != "" {
+			v.Rotation, v.Mirrored = turn(d.Matrix)
 		}
 	}
 	v.Width, v.Height = int(math.Round(float64(s.Width)*v.SAR.Float())), s.Height

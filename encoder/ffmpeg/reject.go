@@ -2,6 +2,8 @@ package ffmpeg
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +20,9 @@ var playlists = map[string]bool{"hls": true, "concat": true, "dash": true, "imf"
 // refusal says in plain words why ffprobe did not open a file.
 func refusal(path, said string, err error) error {
 	bad := func(why string) error { return fmt.Errorf("%w: %s", encoder.ErrBadInput, why) }
+	if errors.Is(err, encoder.ErrBadInput) {
+		return err // a limit was passed
+	}
 	if m := notWhitelist.FindStringSubmatch(said); m != nil {
 		switch f := m[1]; {
 		case playlists[f]:
@@ -54,6 +59,38 @@ func looksLikeMP4(path string) bool {
 		if bytes.Equal(head[4:], []byte(kind)) {
 			return true
 		}
+	}
+	return false
+}
+
+// cutShort tells whether an MP4 ends before its last box does: then its
+// header tells of pictures that are not there.
+func cutShort(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	end, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return false
+	}
+	for at := int64(0); at < end; {
+		var head [16]byte
+		if n, _ := f.ReadAt(head[:], at); n < 8 {
+			return true
+		}
+		size := int64(binary.BigEndian.Uint32(head[:]))
+		if size == 1 {
+			size = int64(binary.BigEndian.Uint64(head[8:]))
+		}
+		if size == 0 {
+			return false // to the end of the file
+		}
+		if size < 8 || at+size > end {
+			return true
+		}
+		at += size
 	}
 	return false
 }

@@ -77,6 +77,7 @@ type scan struct {
 	last     int64   // duration of the last picture stored, 0: unsaid
 	cut      int     // pictures an edit list takes away
 	unsaid   bool    // some pictures have no presentation time
+	short    bool    // the file ends before its structure does
 	sounds   map[int]span
 }
 
@@ -188,7 +189,29 @@ func fromPackets(h header, p picked, s scan, src *encoder.Source) error {
 		src.Warnings = append(src.Warnings, fmt.Sprintf("%d pictures before the first key frame cannot be decoded", s.leading))
 	}
 	pictureClock(src)
+	if lost := s.lost(h, p, *src); lost != "" {
+		src.Damage = append(src.Damage, lost)
+	}
 	return nil
+}
+
+// lost tells how much of what the header promises is not there.
+func (s scan) lost(h header, p picked, src encoder.Source) string {
+	var promised float64
+	switch {
+	case s.short:
+		promised = seconds(p.video.Duration)
+	case strings.HasPrefix(h.Format.Name, "matroska"):
+		promised = seconds(h.Format.Long) - src.Start // it counts from zero
+	}
+	found := src.Duration
+	for _, a := range src.Audio {
+		found = max(found, a.Start-src.Start+a.Duration)
+	}
+	if promised < found+max(0.5, found/100) {
+		return ""
+	}
+	return fmt.Sprintf("the file ends at %s, its header promises %s", clock(found), clock(promised))
 }
 
 // seekable tells whether any frame can be reached exactly: by an index, with

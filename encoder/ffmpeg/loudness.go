@@ -1,0 +1,207 @@
+package ffmpeg
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	ff "github.com/u2takey/ffmpeg-go"
+
+	"bobine/encoder"
+)
+
+// codingMargin is how many dB AAC may add to a peak.
+const codingMargin = 1
+
+// loud brings a sound to the rendition's loudness. One gain for the whole
+// film does it wherever its peaks leave room: that is loudnorm in its linear
+// mode, fed with what the probe measured. Where they do not, loudnorm would
+// turn to riding the gain, which flattens a film; a limiter touches the peaks
+// alone. It works on four times the rate, or peaks between samples escape it.
+func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio) *ff.Stream {
+	m := a.Stereo
+	if r.Channels > 2 {
+		m = a.Surround
+	}
+	if r.Loudness == nil || m == nil {
+		return s
+	}
+	gain, peak := r.Loudness.Integrated-m.Integrated, max(-9, r.Loudness.Peak-codingMargin)
+	if m.Peak+gain <= peak && m.Range <= widest {
+		return s.Filter("loudnorm", nil, ff.KwArgs{
+			"linear": "true", "I": r.Loudness.Integrated, "TP": peak, "LRA": widest,
+			"measured_I": m.Integrated, "measured_LRA": m.Range, "measured_TP": m.Peak, "measured_thresh": m.Threshold,
+		})
+	}
+	s = s.Filter("volume", ff.Args{fmt.Sprintf("%.2fdB", gain)}, ff.KwArgs{"precision": "float"})
+	if m.Peak+gain <= peak {
+		return s
+	}
+	return s.Filter("aresample", ff.Args{strconv.Itoa(4 * r.SampleRate)}).
+		Filter("alimiter", nil, ff.KwArgs{"level": "false", "latency": "true", "attack": 5, "release": 50,
+			"limit": strconv.FormatFloat(math.Pow(10, peak/20), 'f', 4, 64)})
+}
+
+const widest = 50 // LU, the most loudnorm takes
+
+// hearing is what one decode of all sound of a film tells.
+type hearing struct {
+	at       float64             // seconds from the film's beginning
+	measured map[string]*figures // by name of the meter
+	meter    string              // whose summary is being read
+	block    string              // of the summary
+	heard    map[string]float64
+	broken   map[int][]float64 // times at which a track did not decode
+}
+
+type figures struct{ i, threshold, lra, peak float64 }
+
+var (
+	meterLine  = regexp.MustCompile(`^\[ebur128@(\w+) @ \w+\] \[\w+\] (.*)`)
+	momentLine = regexp.MustCompile(`^t: *([\d.]+) .*?M: *(-?[\d.]+|-?inf|nan) `)
+	figureLine = regexp.MustCompile(`^ +(I|Threshold|LRA|Peak): +(-?[\d.]+|-?inf|nan) `)
+	brokenLine = regexp.MustCompile(`Error while decoding stream #0:(\d+)`)
+)
+
+// hear reads a line of ffmpeg, and tells whether it was for the meters.
+func (h *hearing) hear(line string) bool {
+	if m := meterLine.FindStringSubmatch(line); m != nil {
+		if m[2] == "Summary:" {
+			h.meter, h.block = m[1], ""
+			h.measured[h.meter] = &figures{}
+		} else if f := momentLine.FindStringSubmatch(m[2]); f != nil {
+			h.at = max(h.at, decimal(f[1]))
+			if decimal(f[2]) > silence {
+				h.heard[m[1]] = max(h.heard[m[1]], decimal(f[1]))
+			}
+		}
+		return true
+	}
+	if m := brokenLine.FindStringSubmatch(line); m != nil {
+		h.broken[int(number(m[1]))] = append(h.broken[int(number(m[1]))], h.at)
+	}
+	if h.meter == "" || strings.HasPrefix(line, "[") {
+		h.meter = ""
+		return false
+	}
+	f := h.measured[h.meter]
+	switch m := figureLine.FindStringSubmatch(line); {
+	case m == nil:
+		h.block = strings.TrimSpace(line)
+	case m[1] == "I":
+		f.i = decimal(m[2])
+	case m[1] == "LRA":
+		f.lra = decimal(m[2])
+	case m[1] == "Peak":
+		f.peak = decimal(m[2])
+	case h.block == "Integrated loudness:":
+		f.threshold = decimal(m[2])
+	}
+	return true
+}
+
+// silence is where the meter's scale ends, in LUFS.
+const silence = -70.0
+
+func decimal(s string) float64 {
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		return -120
+	}
+	return f
+}
+
+func (h *hearing) loudness(meter string) *encoder.Loudness {
+	f := h.measured[meter]
+	if f == nil || f.i <= silence {
+		return nil
+	}
+	return &encoder.Loudness{Integrated: f.i, Peak: f.peak, Range: f.lra, Threshold: f.threshold}
+}
+
+// measure decodes all sound once, and no picture. It fills in how loud each
+// is, and what is broken in it.
+func (e *Encoder) measure(ctx context.Context, path string, src *encoder.Source) error {
+	if len(src.Audio) == 0 {
+		return nil
+	}
+	h := hearing{measured: map[string]*figures{}, heard: map[string]float64{}, broken: map[int][]float64{}}
+	did, err := e.listen(ctx, measureArgs(path, *src), h.hear)
+	if err != nil {
+		return fmt.Errorf("measure its sound: %w", err)
+	}
+	last := 0.0
+	for i, a := range src.Audio {
+		name := strconv.Itoa(i)
+		src.Audio[i].Stereo, src.Audio[i].Surround = h.loudness("s"+name), h.loudness("a"+name)
+		last = max(last, h.heard["s"+name])
+		src.Damage = append(src.Damage, soundDamage(*src, a, did.log, h.broken)...)
+	}
+	if last > 0 && src.Duration-last > max(deadAfter, src.Duration/2) && len(src.Damage) == 0 {
+		src.Damage = append(src.Damage, fmt.Sprintf("the sound falls silent for good at %s, the film goes on for %s", clock(last), clock(src.Duration-last)))
+	}
+	if last == 0 && len(src.Damage) == 0 {
+		src.Warnings = append(src.Warnings, "the sound is silent from the beginning to the end")
+	}
+	return nil
+}
+
+// deadAfter is how many seconds of silence at the end are a fault, when they
+// are more than half of the film.
+const deadAfter = 5
+
+func measureArgs(path string, src encoder.Source) []string {
+	in := open(path, -src.Start, nil)
+	var outputs []*ff.Stream
+	for i, a := range src.Audio {
+		meters := []int{min(2, a.Channels)}
+		if a.HasSurround() {
+			meters = append(meters, 6)
+		}
+		var set *fan
+		if len(a.With) > 0 {
+			set = soundFan(merge(a, in.Get), len(meters))
+		}
+		for k, n := range meters {
+			s := in.Get(strconv.Itoa(a.Stream))
+			if set != nil {
+				s = set.next()
+			}
+			s = mixed(s, a, n).Filter(fmt.Sprintf("ebur128@%s%d", []string{"s", "a"}[k], i), nil, ff.KwArgs{"peak": "true"})
+			outputs = append(outputs, s.Output("-", ff.KwArgs{"f": "null"}))
+		}
+	}
+	return append([]string{"-copyts", "-max_error_rate", "1"}, ff.MergeOutputs(outputs...).GetArgs()...)
+}
+
+// soundDamage tells where a sound breaks off or does not decode.
+func soundDamage(src encoder.Source, a encoder.Audio, l *log, broken map[int][]float64) (out []string) {
+	want := min(a.Duration, src.Start+src.Duration-a.Start)
+	for _, track := range tracksOf(a) {
+		got := float64(l.samples[track]) / float64(max(1, a.SampleRate))
+		var at []float64
+		for _, t := range broken[track] {
+			if t > 0 { // a recording may begin in the middle of an audio frame
+				at = append(at, t)
+			}
+		}
+		switch missing := got < want-max(0.5, want/1000); {
+		case len(at) > 0:
+			out = append(out, fmt.Sprintf("the sound of track %d cannot be decoded at %s (%d places up to %s); of %.1f s %.1f s can",
+				track, clock(at[0]), len(at), clock(at[len(at)-1]), want, got))
+		case missing:
+			out = append(out, fmt.Sprintf("the source promises %.2f s of sound in track %d, %.2f s could be decoded: it ends at %s",
+				want, track, got, clock(got+a.Start-src.Start)))
+		}
+	}
+	return out
+}
+
+// clock is a time of the film as people write it.
+func clock(s float64) string {
+	tenths := int64(math.Round(max(0, s) * 10))
+	return fmt.Sprintf("%d:%02d:%02d.%d", tenths/36000, tenths/600%60, tenths/10%60, tenths%10)
+}
