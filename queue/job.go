@@ -70,16 +70,21 @@ type Made struct {
 	Frames           int64   `json:"frames"` // or audio frames, or cues
 	Duration         float64 `json:"duration_s"`
 	Bytes            int64   `json:"bytes"`
+	Title            string  `json:"title,omitempty"` // captions: as a player's menu shows them
 	File             string  `json:"file,omitempty"` // captions: all of them in one file, below the film's root
 }
 
 // Outputs are the storage references of what a job published.
 type Outputs struct {
 	Root     string `json:"root"`
-	Master   string `json:"master"`
+	Master   string `json:"master,omitempty"`   // HLS
 	Manifest string `json:"manifest,omitempty"` // DASH
 	Poster   string `json:"poster,omitempty"`
-	Record   string `json:"record"` // bobine.json
+
+	Downloads  []string `json:"downloads,omitempty"`  // progressive MP4, best first
+	Storyboard string   `json:"storyboard,omitempty"` // WebVTT
+
+	Record string `json:"record"` // bobine.json
 }
 
 // Fault says why something ended badly.
@@ -159,12 +164,14 @@ func TaskID(job string, k Kind, chunk int) string {
 // Outcome is what a finished task hands to the job. Which fields are set is
 // told by the task's kind.
 type Outcome struct {
-	Source   *encoder.Source `json:"source,omitempty"`  // probe
-	Encode   *encoder.Result `json:"encode,omitempty"`  // video, audio, captions
-	Made     []Made          `json:"made,omitempty"`    // verify
-	Checks   []encoder.Check `json:"checks,omitempty"`  // verify
-	Outputs  *Outputs        `json:"outputs,omitempty"` // publish
-	Warnings []string        `json:"warnings,omitempty"`
+	Source *encoder.Source `json:"source,omitempty"` // probe
+	Encode *encoder.Result `json:"encode,omitempty"` // video, audio, captions
+	Made   []Made          `json:"made,omitempty"`   // verify
+	Checks []encoder.Check `json:"checks,omitempty"` // verify
+
+	Beside   []encoder.Stored `json:"beside,omitempty"`  // verify: files made of the segments
+	Outputs  *Outputs         `json:"outputs,omitempty"` // publish
+	Warnings []string         `json:"warnings,omitempty"`
 }
 
 // Message is what travels to a worker: run this attempt of this task.

@@ -11,6 +11,7 @@ import (
 
 	"bobine/cmd/internal/api"
 	"bobine/configs"
+	"bobine/encoder"
 	"bobine/queue"
 )
 
@@ -67,9 +68,14 @@ func (a *app) reportOutputs(c configs.Config, j api.Job, field func(name, format
 			at = strings.TrimSuffix(dir, filepath.FromSlash(o.Root))
 		}
 	}
-	field("HLS", "%s%s", at, o.Master)
+	if o.Master != "" {
+		field("HLS", "%s%s", at, o.Master)
+	}
 	if o.Manifest != "" {
 		field("DASH", "%s%s", at, o.Manifest)
+	}
+	for _, d := range o.Downloads {
+		field("MP4", "%s%s", at, d)
 	}
 	field("play", "%s", o.Play)
 }
@@ -120,7 +126,10 @@ func renditions(w io.Writer, made []api.Rendition) {
 	rows := [][]string{{"RENDITION", "SIZE", "CODEC", "FPS", "MEAN", "PEAK", "BYTES"}}
 	for _, r := range made {
 		shape, fps := fmt.Sprintf("%dx%d", r.Width, r.Height), fmt.Sprintf("%.5g", r.FPS)
-		if r.Width == 0 {
+		switch {
+		case r.Codec == encoder.WebVTT:
+			shape, fps = fmt.Sprintf("%d cues", r.Frames), ""
+		case r.Width == 0:
 			shape, fps = fmt.Sprintf("%d ch", r.Channels), ""
 		}
 		rows = append(rows, []string{fit(r.Name, 14), shape, r.Codec, fps, rate(r.AverageBandwidth), rate(r.Bandwidth), bytesText(r.Bytes)})

@@ -55,6 +55,8 @@ type Shelf struct {
 	// Names are all files that lie there, where that is known: those that
 	// nothing leads to are told.
 	Names []string
+	// Outputs are those of the ladder; none: HLS and DASH.
+	Outputs []string
 }
 
 // Report is what a walk found.

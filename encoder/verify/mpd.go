@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"math"
 	"path"
 	"regexp"
@@ -99,7 +100,7 @@ func parseMPD(name string, b []byte) *manifest {
 
 func (m *manifest) representation(set packaging.AdaptationSet, r packaging.Representation) {
 	here := m.line(mention{"", r.ID})
-	if r.ID == "" || r.Codecs == "" || r.Bandwidth <= 0 || set.MimeType == "" {
+	if r.ID == "" || r.Codecs == "" && set.ContentType != "image" || r.Bandwidth <= 0 || set.MimeType == "" {
 		m.at(here, "representation %q lacks one of id, codecs, bandwidth, mimeType", r.ID)
 	}
 	if set.ContentType == "video" && (r.Width <= 0 || r.Height <= 0 || r.FrameRate == "") {
@@ -145,6 +146,22 @@ func (m *manifest) aside(set packaging.AdaptationSet, r packaging.Representation
 	}
 	for _, s := range r.List.Segments {
 		m.refs = append(m.refs, mention{r.BaseURL, s.Media})
+	}
+	if t := r.Template; t != nil {
+		m.template(r.ID, *t)
+	}
+}
+
+// template notes the files that a template of numbers leads to.
+func (m *manifest) template(id string, t packaging.SegmentTemplate) {
+	each := float64(t.Duration) / float64(t.Timescale)
+	if t.Timescale <= 0 || each <= 0 || m.duration/each > maxSegments {
+		m.at(1, "the template of %q has segments of %d/%d s", id, t.Duration, t.Timescale)
+		return
+	}
+	// A sheet that would begin with the last picture may not be there.
+	for n := t.Start; n == t.Start || float64(n-t.Start)*each < m.duration-1.5; n++ {
+		m.refs = append(m.refs, mention{"", strings.Replace(t.Media, "$Number%04d$", fmt.Sprintf("%04d", n), 1)})
 	}
 }
 

@@ -47,7 +47,14 @@ type walker struct {
 // walk and proves nothing.
 func Walk(ctx context.Context, s Shelf) (Report, error) {
 	w := &walker{Shelf: s, ctx: ctx, known: map[string]int64{}, lists: map[string]*playlist{}, inits: map[string]packaging.Init{}}
-	for _, step := range []func() error{w.record, w.hls, w.dash, w.strays} {
+	steps := []func() error{w.record}
+	if s.makes(encoder.OutputHLS) {
+		steps = append(steps, w.hls)
+	}
+	if s.makes(encoder.OutputDASH) {
+		steps = append(steps, w.dash)
+	}
+	for _, step := range append(steps, w.others, w.strays) {
 		if err := step(); err != nil {
 			return Report{}, fmt.Errorf("walk the playlists: %w", err)
 		}
@@ -349,7 +356,9 @@ func (w *walker) dash() error {
 	}
 	w.dashPromises(m)
 	w.judge("dash "+packaging.Manifest, m.findings, "%d representations, %d segments, %.6f s", len(m.segments), len(m.lasts), m.duration)
-	w.alike(m)
+	if w.makes(encoder.OutputHLS) {
+		w.alike(m)
+	}
 	return nil
 }
 

@@ -74,7 +74,7 @@ type Rendition struct {
 	Name             string  `json:"name"`
 	Codec            string  `json:"codec"`
 	Codecs           string  `json:"codecs" doc:"RFC 6381"`
-	Width            int     `json:"width" doc:"0: sound"`
+	Width            int     `json:"width" doc:"0: sound or captions"`
 	Height           int     `json:"height"`
 	FPS              float64 `json:"fps"`
 	Channels         int     `json:"channels,omitempty"`
@@ -84,18 +84,23 @@ type Rendition struct {
 	Frames           int64   `json:"frames" doc:"Or audio frames, or the cues of captions"`
 	Duration         float64 `json:"duration_s"`
 	Bytes            int64   `json:"bytes"`
+	Title            string  `json:"title,omitempty" doc:"Captions: as a player's menu shows them"`
 	File             string  `json:"file,omitempty" doc:"Captions: all of them in one file, below outputs.root"`
 }
 
 // Outputs are storage references; the API serves each under its own name
 // below "/". Play is a page that plays the film.
 type Outputs struct {
-	Master   string `json:"master"`
+	Master   string `json:"master" doc:"HLS; empty when there is none"`
 	Manifest string `json:"manifest" doc:"DASH; empty when there is none"`
 	Root     string `json:"root"`
 	Poster   string `json:"poster,omitempty"`
-	Record   string `json:"record" doc:"bobine.json"`
-	Play     string `json:"play" doc:"URL of a page that plays the film"`
+
+	Downloads  []string `json:"downloads,omitempty" doc:"Progressive MP4, best first"`
+	Storyboard string   `json:"storyboard,omitempty" doc:"WebVTT that leads to small pictures of the film"`
+
+	Record string `json:"record" doc:"bobine.json"`
+	Play   string `json:"play" doc:"URL of a page that plays the film"`
 }
 
 // Check is one thing that was verified.

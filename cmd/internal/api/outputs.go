@@ -23,8 +23,8 @@ var contentTypes = map[string]string{
 	".vtt":  "text/vtt; charset=utf-8",
 }
 
-// output serves one file of a published film. Published means that the
-// master playlist is there: it is written last.
+// output serves one file of a published film. Published means that the record
+// is there: it is written last.
 func (s *service) output(w http.ResponseWriter, r *http.Request) {
 	o, err := s.find(r.Context(), r.PathValue("path"))
 	if err != nil {
@@ -51,8 +51,7 @@ func (s *service) find(ctx context.Context, name string) (storage.Object, error)
 	if err := ref.Check(); err != nil {
 		return storage.Object{}, err
 	}
-	master := storage.Join("outputs", parts[0], parts[1], "master.m3u8")
-	if _, err := s.o.Outputs.Stat(ctx, master); err != nil {
+	if _, err := s.o.Outputs.Stat(ctx, storage.Join("outputs", parts[0], parts[1], "bobine.json")); err != nil {
 		return storage.Object{}, away(err)
 	}
 	o, err := s.o.Outputs.Stat(ctx, ref)

@@ -48,7 +48,7 @@ func anonymous(r *http.Request) { r.Header.Del("Authorization") }
 
 func TestRangesOfAFile(t *testing.T) {
 	h, store := handler(t, &fakeFarm{})
-	put(t, store, "outputs/p/j/master.m3u8", "outputs/p/j/film.mp4")
+	put(t, store, "outputs/p/j/bobine.json", "outputs/p/j/film.mp4")
 	for ranges, want := range map[string]struct {
 		status int
 		body   string
@@ -69,11 +69,11 @@ func TestRangesOfAFile(t *testing.T) {
 
 func TestNothingElseIsServed(t *testing.T) {
 	h, store := handler(t, &fakeFarm{})
-	put(t, store, "outputs/p/j/master.m3u8", "outputs/p/j/source.mov", "jobs/j.json",
-		"outputs/p/half/v/720p/c00000-a1-00000.m4s", "outputs/p/half/bobine.json")
+	put(t, store, "outputs/p/j/bobine.json", "outputs/p/j/master.m3u8", "outputs/p/j/source.mov", "jobs/j.json",
+		"outputs/p/half/v/720p/c00000-a1-00000.m4s", "outputs/p/half/master.m3u8")
 	for path, why := range map[string]string{
 		"/outputs/p/half/v/720p/c00000-a1-00000.m4s":    "its film is not published",
-		"/outputs/p/half/bobine.json":                   "its film is not published",
+		"/outputs/p/half/master.m3u8":                   "its film is not published",
 		"/outputs/p/j/":                                 "it is a folder",
 		"/outputs/p/j":                                  "it is a folder",
 		"/outputs/":                                     "it is a folder",

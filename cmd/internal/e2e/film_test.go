@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"image/jpeg"
 	"io"
 	"maps"
 	"net/http"
@@ -31,6 +32,15 @@ func TestFilmBecomesALadder(t *testing.T) {
 		t.Fatalf("%d renditions and %d checks, want 3 and some", len(j.Renditions), len(j.Checks))
 	}
 	store := filepath.Join(f.data, "store")
+	if len(j.Outputs.Downloads) != 2 || j.Outputs.Storyboard == "" {
+		t.Fatalf("the outputs are %+v", j.Outputs)
+	}
+	for _, file := range j.Outputs.Downloads {
+		if frames := countFrames(t, filepath.Join(store, file)); !slices.Equal(frames, []int{275}) {
+			t.Errorf("%s: the pictures have %d frames, want 275", file, frames)
+		}
+	}
+	compareStoryboard(t, filepath.Join(store, j.Outputs.Root))
 	for _, playlist := range []string{j.Outputs.Master, j.Outputs.Manifest} {
 		frames := countFrames(t, filepath.Join(store, playlist))
 		for i, n := range frames {
@@ -73,6 +83,28 @@ func countFrames(t *testing.T, path string) []int {
 		byIndex[index] = n
 	}
 	return slices.Collect(maps.Values(byIndex))
+}
+
+// compareStoryboard follows the WebVTT file to the pictures.
+func compareStoryboard(t *testing.T, root string) {
+	t.Helper()
+	vtt, err := os.ReadFile(filepath.Join(root, packaging.Storyboard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n00:00:10.000 --> 00:00:11.000\ns/sheet-0002.jpg#xywh=64,0,64,36\n"; strings.Count(string(vtt), "-->") != 6 || !strings.HasSuffix(string(vtt), want) {
+		t.Errorf("the storyboard is\n%s\nwant 6 pictures, the last\n%s", vtt, want)
+	}
+	for _, sheet := range []string{"s/sheet-0001.jpg", "s/sheet-0002.jpg"} {
+		f, err := os.Open(filepath.Join(root, sheet))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if c, err := jpeg.DecodeConfig(f); err != nil || c.Width != 128 || c.Height != 72 {
+			t.Errorf("%s is %dx%d: %v", sheet, c.Width, c.Height, err)
+		}
+	}
 }
 
 // compareRecord holds bobine.json against the files on disk.

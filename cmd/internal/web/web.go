@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ var (
 	files embed.FS
 
 	page = template.Must(template.New("play").Funcs(template.FuncMap{
-		"bitrate": bitrate, "size": size, "duration": duration, "picture": picture,
+		"name": path.Base, "bitrate": bitrate, "size": size, "duration": duration, "picture": picture,
 	}).Parse(pageText))
 )
 
@@ -71,8 +72,17 @@ type view struct {
 
 func (v view) Master() string   { return "/" + v.Job.Outputs.Master }
 func (v view) Manifest() string { return "/" + v.Job.Outputs.Manifest }
-func (v view) Record() string   { return "/" + v.Job.Outputs.Record }
-func (v view) Poster() string   { return "/" + v.Job.Outputs.Poster }
+
+// Film is what the page plays.
+func (v view) Film() string {
+	if o := v.Job.Outputs; o.Master == "" && len(o.Downloads) > 0 {
+		return "/" + o.Downloads[0]
+	}
+	return v.Master()
+}
+
+func (v view) Record() string { return "/" + v.Job.Outputs.Record }
+func (v view) Poster() string { return "/" + v.Job.Outputs.Poster }
 
 // Passed counts the checks.
 func (v view) Passed() int {
@@ -111,7 +121,24 @@ func noListing(next http.Handler) http.Handler {
 	})
 }
 
+// Captions are the words a browser may show over the film.
+func (v view) Captions() []api.Rendition {
+	var out []api.Rendition
+	for _, r := range v.Job.Renditions {
+		if r.File != "" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Below is the address of a file of the film.
+func (v view) Below(file string) string { return "/" + v.Job.Outputs.Root + "/" + file }
+
 func picture(r api.Rendition) string {
+	if r.File != "" {
+		return fmt.Sprintf("%d cues, %s", r.Frames, r.Title)
+	}
 	if r.Width == 0 {
 		return strings.TrimSpace(fmt.Sprintf("%d ch %s", r.Channels, r.Language))
 	}

@@ -15,10 +15,13 @@ import (
 // alone: each attempt to verify or publish comes to the same.
 type publication struct {
 	film   packaging.Film
-	files  []packaging.File // playlists and the record, the master last: by it the film becomes visible
+	files  []packaging.File // playlists, the master and then the record last: by them the film becomes visible
 	record packaging.Record
-	checks []encoder.Check // of the chunks, folded
-	poster storage.Ref     // where the winning chunk left it; empty: none
+	checks []encoder.Check     // of the chunks, folded
+	poster storage.Ref         // where the winning chunk left it; empty: none
+	tiles  map[int]storage.Ref // of the storyboard, where the winning chunks left them
+
+	posterFile *encoder.File
 }
 
 // read gives one of the files that are to be published.
@@ -31,7 +34,8 @@ func (p publication) read(name string) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
 
-// assemble gathers the winning parts of a job.
+// assemble gathers the winning parts of a job, and what was made beside them
+// if that was verified.
 func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error) {
 	tasks, err := w.ledger.Tasks(ctx, j.ID)
 	if err != nil {
@@ -44,9 +48,8 @@ func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error)
 	if j.Source == nil || j.Ladder == nil {
 		return publication{}, fmt.Errorf("assemble job %s: it has no ladder", j.ID)
 	}
-	var p publication
+	p := publication{tiles: map[int]storage.Ref{}}
 	var parts []encoder.Part
-	var poster *encoder.File
 	for _, t := range tasks {
 		o, ok := outcomes[t.ID]
 		if t.State != queue.Finished || !ok || o.Encode == nil {
@@ -57,22 +60,39 @@ func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error)
 		}
 		p.checks = append(p.checks, o.Encode.Checks...)
 		if o.Encode.Poster != nil {
-			poster = o.Encode.Poster
+			p.posterFile = o.Encode.Poster
 			p.poster = storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt))
+		}
+		if o.Encode.Tiles != nil {
+			p.tiles[t.Chunk] = storage.Join(j.Root(), encoder.TilesName(t.Chunk, t.Attempt))
 		}
 	}
 	if p.film, err = packaging.Join(*j.Source, *j.Ladder, parts); err != nil {
 		return publication{}, fmt.Errorf("assemble job %s: %w", j.ID, err)
 	}
 	p.checks = fold(p.checks)
-	p.record = p.film.Record(j, poster, packaging.Versions{Bobine: w.Version, FFmpeg: w.encoder.Version()})
+	return p, w.compose(&p, j, outcomes[queue.TaskID(j.ID, queue.KindVerify, 0)].Beside)
+}
+
+// compose writes the playlists and the record.
+func (w *Worker) compose(p *publication, j queue.Job, beside []encoder.Stored) error {
+	p.film.Beside = beside
+	p.record = p.film.Record(j, p.posterFile, packaging.Versions{Bobine: w.Version, FFmpeg: w.encoder.Version()})
 	body, err := p.record.Marshal()
 	if err != nil {
-		return publication{}, fmt.Errorf("write the record of job %s: %w", j.ID, err)
+		return fmt.Errorf("write the record of job %s: %w", j.ID, err)
 	}
-	lists := p.film.Files()
-	p.files = append(lists[1:len(lists):len(lists)], packaging.File{Name: packaging.Log, Body: body, ContentType: "application/json"}, lists[0])
-	return p, nil
+	p.files = nil
+	var master []packaging.File
+	for _, f := range p.film.Files() {
+		if f.Name == packaging.Master {
+			master = append(master, f)
+		} else {
+			p.files = append(p.files, f)
+		}
+	}
+	p.files = append(append(p.files, master...), packaging.File{Name: packaging.Log, Body: body, ContentType: "application/json"})
+	return nil
 }
 
 // fold makes one check of those that every chunk made alike.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 
 	"bobine/encoder"
@@ -88,17 +89,26 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 			return queue.Outcome{}, err
 		}
 	}
-	if res.Poster != nil {
-		f, err := os.Open(filepath.Join(dir, "poster.jpg"))
-		if err != nil {
-			return queue.Outcome{}, fmt.Errorf("open the poster: %w", err)
-		}
-		defer f.Close()
-		if err := w.put(ctx, storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt)), f, *res.Poster); err != nil {
-			return queue.Outcome{}, err
-		}
+	if err := w.putImage(ctx, filepath.Join(dir, ffmpeg.PosterFile), storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt)), res.Poster); err != nil {
+		return queue.Outcome{}, err
+	}
+	if err := w.putImage(ctx, filepath.Join(dir, ffmpeg.TilesFile), storage.Join(j.Root(), encoder.TilesName(t.Chunk, t.Attempt)), res.Tiles); err != nil {
+		return queue.Outcome{}, err
 	}
 	return queue.Outcome{Encode: &res, Warnings: res.Warnings}, nil
+}
+
+// putImage stores a still picture of a chunk, if there is one.
+func (w *Worker) putImage(ctx context.Context, path string, to storage.Ref, want *encoder.File) error {
+	if want == nil {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("open a still picture: %w", err)
+	}
+	defer f.Close()
+	return w.put(ctx, to, f, *want)
 }
 
 // putTrack stores the files of a track, which lie one behind the other in one.
@@ -141,8 +151,17 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if err := firstFailed(checks); err != nil {
 		return queue.Outcome{}, err
 	}
+	beside, made, err := w.beside(ctx, j, pub)
+	if err != nil {
+		return queue.Outcome{}, err
+	}
+	checks = append(checks, made...)
+	if err := w.compose(&pub, j, beside); err != nil {
+		return queue.Outcome{}, err
+	}
 	walked, err := verify.Walk(ctx, verify.Shelf{
-		Read: pub.read,
+		Outputs: j.Ladder.Outputs,
+		Read:    pub.read,
 		Stat: func(name string) (int64, error) {
 			o, err := w.store.Stat(ctx, storage.Join(j.Root(), name))
 			return o.Bytes, err
@@ -158,7 +177,7 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if err := firstFailed(checks); err != nil {
 		return queue.Outcome{}, err
 	}
-	return queue.Outcome{Made: pub.film.Made(), Checks: checks}, nil
+	return queue.Outcome{Made: pub.film.Made(), Checks: checks, Beside: beside}, nil
 }
 
 func firstFailed(checks []encoder.Check) error {
@@ -168,7 +187,7 @@ func firstFailed(checks []encoder.Check) error {
 	return nil
 }
 
-// publish writes the playlists, the record, and last the master playlist,
+// publish writes the playlists, then the master playlist, and last the record,
 // by which the film becomes visible. Then it sweeps what losing attempts left.
 func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error) {
 	pub, err := w.assemble(ctx, j)
@@ -176,8 +195,15 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 		return queue.Outcome{}, err
 	}
 	name := func(file string) storage.Ref { return storage.Join(j.Root(), file) }
-	out := &queue.Outputs{
-		Root: j.Root(), Master: string(name(packaging.Master)), Manifest: string(name(packaging.Manifest)), Record: string(name(packaging.Log)),
+	out := &queue.Outputs{Root: j.Root(), Record: string(name(packaging.Log))}
+	places := map[string]*string{packaging.Master: &out.Master, packaging.Manifest: &out.Manifest, packaging.Storyboard: &out.Storyboard}
+	for _, f := range pub.record.Files {
+		if place := places[f.Name]; place != nil {
+			*place = string(name(f.Name))
+		}
+		if path.Dir(f.Name) == "mp4" {
+			out.Downloads = append(out.Downloads, string(name(f.Name)))
+		}
 	}
 	if pub.poster != "" {
 		out.Poster = string(name(packaging.Poster))

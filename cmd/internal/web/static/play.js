@@ -4,7 +4,7 @@
 const film = document.getElementById("film");
 const trouble = document.getElementById("trouble");
 const tell = () => { trouble.hidden = false; };
-const playable = film.canPlayType("application/vnd.apple.mpegurl") !== "";
+const playable = film.src.endsWith(".mp4") || film.canPlayType("application/vnd.apple.mpegurl") !== "";
 film.addEventListener("error", tell);
 film.addEventListener("loadedmetadata", () => { trouble.hidden = true; });
 // The error may have come before this script.
