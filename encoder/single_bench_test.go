@@ -61,21 +61,26 @@ func finish(b *testing.B, src encoder.Source, l encoder.Ladder, results []encode
 	for _, f := range film.Files() {
 		put(f.Name, bytes.NewReader(f.Body))
 	}
-	checks, err := verify.Walk(ctx, func(name string) ([]byte, error) {
-		r, err := store.Open(ctx, storage.Ref(name), 0, -1)
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		return io.ReadAll(r)
-	}, func(name string) (int64, error) {
-		o, err := store.Stat(ctx, storage.Ref(name))
-		return o.Bytes, err
+	open := func(name string) (io.ReadCloser, error) { return store.Open(ctx, storage.Ref(name), 0, -1) }
+	report, err := verify.Walk(ctx, verify.Shelf{
+		Read: func(name string) ([]byte, error) {
+			r, err := open(name)
+			if err != nil {
+				return nil, err
+			}
+			defer r.Close()
+			return io.ReadAll(r)
+		},
+		Stat: func(name string) (int64, error) {
+			o, err := store.Stat(ctx, storage.Ref(name))
+			return o.Bytes, err
+		},
+		Open: open,
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if c, failed := verify.FirstFailed(append(checks, verify.Whole(film)...)); failed {
+	if c, failed := verify.FirstFailed(append(report.Checks, verify.Whole(film)...)); failed {
 		b.Fatalf("check %s: %s", c.Name, c.Detail)
 	}
 }

@@ -151,6 +151,9 @@ func (p *playlist) apple() {
 	if total > 0 && sdr == 0 {
 		p.must("1.24", 1, "no variant is SDR")
 	}
+	if total > 0 && !slices.ContainsFunc(p.tricks, func(t rendition) bool { return !strings.HasPrefix(t.attrs["CODECS"], "jpeg") }) {
+		p.must("6.1", 1, "it has no list of I-frames")
+	}
 	if total > 0 && modern == total {
 		p.must("1.3", 1, "no variant can be played by old devices: all are above H.264 4.1 or HEVC 4.0")
 	}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -142,7 +143,9 @@ func (w *walker) read(name string) (body []byte, wrong string, err error) {
 		return nil, fmt.Sprintf("%.80q does not name a file of the film", name), nil
 	}
 	b, err := w.Read(name)
-	wrong, err = w.sized(name, int64(len(b)), err)
+	if _, recorded := w.stored[name]; err != nil || len(b) == 0 || !recorded {
+		wrong, err = w.sized(name, int64(len(b)), err)
+	}
 	w.known[name] = int64(len(b))
 	return b, wrong, err
 }
@@ -150,7 +153,8 @@ func (w *walker) read(name string) (body []byte, wrong string, err error) {
 // same notes when a body is not the one of the record.
 func (w *walker) same(n *notes, body []byte) {
 	sum := sha256.Sum256(body)
-	if wrong := w.digested(n.name, sum[:]); wrong != "" {
+	wrong, _ := w.sized(n.name, int64(len(body)), nil)
+	if wrong = cmp.Or(wrong, w.digested(n.name, sum[:])); wrong != "" {
 		n.must(ruleOwn, 0, "%s", wrong)
 	}
 }

@@ -30,9 +30,13 @@ func plan(t testing.TB) packaging.Film {
 	track := func(name, codecs string, scale, per, start int64, counts ...int64) encoder.Track {
 		t := encoder.Track{Rendition: name, Codecs: codecs, Timescale: scale, Init: encoder.File{Bytes: 700, SHA256: "i" + name}}
 		for i, n := range counts {
-			t.Segments = append(t.Segments, encoder.Segment{
+			s := encoder.Segment{
 				File:  encoder.File{Bytes: 1000*n + int64(i), SHA256: fmt.Sprint(name, start, i)},
-				Start: start, Duration: n * per, Samples: int(n)})
+				Start: start, Duration: n * per, Samples: int(n)}
+			if name != "eng" {
+				s.Keys = []encoder.Key{{Offset: 0, Bytes: 500, Start: start}}
+			}
+			t.Segments = append(t.Segments, s)
 			start += n * per
 		}
 		return t
