@@ -202,7 +202,7 @@ func (s scan) lost(h header, p picked, src encoder.Source) string {
 	case s.short:
 		promised = seconds(p.video.Duration)
 	case strings.HasPrefix(h.Format.Name, "matroska"):
-		promised = seconds(h.Format.Long) - src.Start // it counts from zero
+		promised = h.matroskaEnd() - src.Start // it counts from zero
 	}
 	found := src.Duration
 	for _, a := range src.Audio {
@@ -212,6 +212,22 @@ func (s scan) lost(h header, p picked, src encoder.Source) string {
 		return ""
 	}
 	return fmt.Sprintf("the file ends at %s, its header promises %s", clock(found), clock(promised))
+}
+
+// matroskaEnd is when the pictures and sounds of a Matroska end, as its header
+// says. The end of the whole may be that of a subtitle after the film; where
+// the writer told each track's own, it counts.
+func (h header) matroskaEnd() float64 {
+	var end float64
+	for _, s := range h.Streams {
+		for name, tag := range s.Tags {
+			var hours, minutes, rest float64
+			if _, err := fmt.Sscanf(tag, "%f:%f:%f", &hours, &minutes, &rest); err == nil && s.Kind != "subtitle" && strings.HasPrefix(name, "DURATION") {
+				end = max(end, 3600*hours+60*minutes+rest)
+			}
+		}
+	}
+	return cmp.Or(end, seconds(h.Format.Long))
 }
 
 // seekable tells whether any frame can be reached exactly: by an index, with
