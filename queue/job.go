@@ -19,16 +19,17 @@ var ErrNotExist = errors.New("no such job")
 
 // Job is one source on its way to being a published film.
 type Job struct {
-	ID       string    `json:"id"`
-	Partner  string    `json:"partner"`
-	Title    string    `json:"title"`
-	Profile  string    `json:"profile"`
-	Origin   Origin    `json:"origin"`
-	State    State     `json:"state"`
-	Created  time.Time `json:"created"`
-	Deadline time.Time `json:"deadline"`
-	Started  time.Time `json:"started,omitzero"` // first task handed out, since the last retry
-	Ended    time.Time `json:"ended,omitzero"`
+	ID       string            `json:"id"`
+	Partner  string            `json:"partner"`
+	Title    string            `json:"title"`
+	Profile  string            `json:"profile"`
+	Params   map[string]string `json:"parameters,omitempty"` // what is otherwise than the profile says
+	Origin   Origin            `json:"origin"`
+	State    State             `json:"state"`
+	Created  time.Time         `json:"created"`
+	Deadline time.Time         `json:"deadline"`
+	Started  time.Time         `json:"started,omitzero"` // first task handed out, since the last retry
+	Ended    time.Time         `json:"ended,omitzero"`
 
 	Source *encoder.Source `json:"source,omitempty"` // once probed
 	Ladder *encoder.Ladder `json:"ladder,omitempty"` // once probed
@@ -71,7 +72,7 @@ type Made struct {
 	Duration         float64 `json:"duration_s"`
 	Bytes            int64   `json:"bytes"`
 	Title            string  `json:"title,omitempty"` // captions: as a player's menu shows them
-	File             string  `json:"file,omitempty"` // captions: all of them in one file, below the film's root
+	File             string  `json:"file,omitempty"`  // captions: all of them in one file, below the film's root
 }
 
 // Outputs are the storage references of what a job published.

@@ -18,12 +18,14 @@ import (
 
 func (a *app) submitCommand() *cobra.Command {
 	var r api.Request
+	var set []string
 	var wait, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "submit FILE|URL",
 		Short: "Have a film encoded",
 		Example: `  bobine submit film.mov
   bobine submit "Léon, the trailer.mp4" --partner arthouse --deadline 2h --wait
+  bobine submit film.mov --profile web-hevc --set hevc.crf=24 --set max_height=720
   bobine submit https://example.com/film.mov --json
   bobine submit -- -odd-name.mp4`,
 		Args: cobra.ExactArgs(1),
@@ -33,6 +35,9 @@ func (a *app) submitCommand() *cobra.Command {
 				return err
 			}
 			r.Source = source.String()
+			if r.Params, err = parameters(set); err != nil {
+				return err
+			}
 			if _, err := r.DeadlineAt(time.Now(), 0); err != nil {
 				return usage("--deadline: %w", err)
 			}
@@ -42,11 +47,25 @@ func (a *app) submitCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&r.Partner, "partner", "", "whose film it is (default: the configuration's)")
 	f.StringVar(&r.Profile, "profile", "", "what to make of it (default: the configuration's)")
+	f.StringArrayVar(&set, "set", nil, "have one parameter otherwise than the profile, such as crf=24 (repeatable)")
 	f.StringVar(&r.Deadline, "deadline", "", "by when: 24h from now, or an RFC 3339 time")
 	f.StringVar(&r.Title, "title", "", "what to call it (default: the name of the file)")
 	f.BoolVar(&wait, "wait", false, "stay until it is done")
 	f.BoolVar(&asJSON, "json", false, "print the job as one JSON object")
 	return cmd
+}
+
+// parameters reads name=value.
+func parameters(set []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, s := range set {
+		name, value, ok := strings.Cut(s, "=")
+		if _, twice := out[name]; !ok || name == "" || twice {
+			return nil, usage("--set %q: want name=value, each name once", s)
+		}
+		out[name] = value
+	}
+	return out, nil
 }
 
 func (a *app) submit(cmd *cobra.Command, r api.Request, wait, asJSON bool) error {

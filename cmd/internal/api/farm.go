@@ -62,11 +62,12 @@ const DefaultLimit = 100
 // Request asks for a film to be encoded. Empty fields but Source are the
 // farm's to choose.
 type Request struct {
-	Source   string `json:"source" minLength:"1" maxLength:"4096" doc:"file:///abs/path, /abs/path or http(s)://…"`
-	Partner  string `json:"partner,omitempty" maxLength:"63" pattern:"^[a-z0-9][a-z0-9._-]*$" patternDescription:"small letters, digits, dot, dash, underscore" doc:"Whose film it is"`
-	Title    string `json:"title,omitempty" maxLength:"300" doc:"Absent: the name of the source without its ending"`
-	Profile  string `json:"profile,omitempty" maxLength:"63" doc:"What to make of it"`
-	Deadline string `json:"deadline,omitempty" maxLength:"40" doc:"From now on, such as 24h, or an RFC 3339 time" example:"24h"`
+	Source   string            `json:"source" minLength:"1" maxLength:"4096" doc:"file:///abs/path, /abs/path or http(s)://…"`
+	Partner  string            `json:"partner,omitempty" maxLength:"63" pattern:"^[a-z0-9][a-z0-9._-]*$" patternDescription:"small letters, digits, dot, dash, underscore" doc:"Whose film it is"`
+	Title    string            `json:"title,omitempty" maxLength:"300" doc:"Absent: the name of the source without its ending"`
+	Profile  string            `json:"profile,omitempty" maxLength:"63" doc:"What to make of it"`
+	Params   map[string]string `json:"parameters,omitempty" maxProperties:"40" doc:"What is to be otherwise than the profile says, by name, such as crf, preset, max_height, audio.bitrate, segment"`
+	Deadline string            `json:"deadline,omitempty" maxLength:"40" doc:"From now on, such as 24h, or an RFC 3339 time" example:"24h"`
 }
 
 // Resolve completes the validation of a request's fields, so that all

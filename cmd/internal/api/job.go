@@ -9,13 +9,14 @@ import (
 // Job is the object scripts rely on: fields are added, never renamed or
 // removed. Arrays are never null. Durations are seconds, times RFC 3339.
 type Job struct {
-	ID       string      `json:"id"`
-	Partner  string      `json:"partner"`
-	Title    string      `json:"title"`
-	Profile  string      `json:"profile"`
-	State    queue.State `json:"state" doc:"received, probing, encoding, verifying, publishing, backing-up; ends: done, rejected, failed, cancelled"`
-	Stage    string      `json:"stage" doc:"The state in words for humans"`
-	Progress float64     `json:"progress" doc:"0 to 1, of all work"`
+	ID       string            `json:"id"`
+	Partner  string            `json:"partner"`
+	Title    string            `json:"title"`
+	Profile  string            `json:"profile"`
+	Params   map[string]string `json:"parameters,omitempty" doc:"What is otherwise than the profile says"`
+	State    queue.State       `json:"state" doc:"received, probing, encoding, verifying, publishing, backing-up; ends: done, rejected, failed, cancelled"`
+	Stage    string            `json:"stage" doc:"The state in words for humans"`
+	Progress float64           `json:"progress" doc:"0 to 1, of all work"`
 	// StageProgress is for a bar per stage; Progress is the film's.
 	StageProgress float64 `json:"stage_progress" doc:"0 to 1, of this stage alone"`
 

@@ -17,7 +17,7 @@ import (
 func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, base string) Job {
 	m := measure(j, tasks, beats)
 	v := Job{
-		ID: j.ID, Partner: j.Partner, Title: j.Title, Profile: j.Profile,
+		ID: j.ID, Partner: j.Partner, Title: j.Title, Profile: j.Profile, Params: j.Params,
 		State: j.State, Stage: stage(j, tasks, beats),
 		Progress: m.done, StageProgress: m.stage,
 		Created: j.Created, Started: moment(j.Started), Ended: moment(j.Ended),

@@ -289,7 +289,18 @@ func (c *Controller) slots() int {
 	return runtime.NumCPU()
 }
 
-func (c *Controller) profile(name string) (encoder.Profile, error) { return c.config.LoadProfile(name) }
+// profile is what a job asks for: the profile of that name, and what is
+// otherwise in it.
+func (c *Controller) profile(name string, params map[string]string) (encoder.Profile, error) {
+	p, err := c.config.LoadProfile(name)
+	if err != nil || len(params) == 0 {
+		return p, err
+	}
+	if p, err = p.With(params); err == nil {
+		err = configs.CheckProfile(p)
+	}
+	return p, err
+}
 
 // Profiles lists the names a request may ask for.
 func (c *Controller) Profiles() []string { return c.config.ProfileNames() }

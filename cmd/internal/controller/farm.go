@@ -23,8 +23,11 @@ import (
 func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, error) {
 	now := time.Now()
 	profile := cmp.Or(r.Profile, c.config.Profile)
-	if _, err := c.profile(profile); err != nil {
+	if _, err := c.profile(profile, nil); err != nil {
 		return queue.Job{}, &api.RefusedError{Code: "unknown-profile", Message: err.Error()}
+	}
+	if _, err := c.profile(profile, r.Params); err != nil {
+		return queue.Job{}, &api.RefusedError{Code: "bad-parameters", Message: err.Error()}
 	}
 	deadline, err := r.DeadlineAt(now, c.config.Promise)
 	if err != nil {
@@ -40,7 +43,7 @@ func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, erro
 	}
 	j := queue.Job{
 		ID: queue.NewID(now), Partner: cmp.Or(r.Partner, c.config.Partner), Origin: from,
-		Title: cmp.Or(r.Title, api.TitleOf(u), "untitled"), Profile: profile,
+		Title: cmp.Or(r.Title, api.TitleOf(u), "untitled"), Profile: profile, Params: r.Params,
 		State: queue.Received, Created: now, Deadline: deadline, Tasks: 1,
 	}
 	first := queue.Task{

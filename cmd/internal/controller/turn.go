@@ -91,7 +91,7 @@ func (c *Controller) advanceJob(ctx context.Context, j queue.Job, now time.Time)
 	if v.outcomes, err = c.ledger.Outcomes(ctx, j.ID); err != nil {
 		return err
 	}
-	if v.profile, err = c.profile(j.Profile); err != nil {
+	if v.profile, err = c.profile(j.Profile, j.Params); err != nil {
 		return err
 	}
 	change, moved, err := advance(v, now)
