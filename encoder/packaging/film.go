@@ -243,7 +243,8 @@ func perSecond(bytes int64, seconds float64) int64 {
 // then sounds, then captions.
 func (f Film) Made() []queue.Made {
 	var out []queue.Made
-	for _, r := range append(slices.Collect(f.Reels()), f.Captions...) {
+	reels := slices.Collect(f.Reels())
+	for i, r := range append(reels, f.Captions...) {
 		m := queue.Made{
 			Name: r.Name, Codec: r.Codec, Codecs: r.Codecs(),
 			Width: r.Width, Height: r.Height, FPS: r.Rate.Float(),
@@ -252,7 +253,7 @@ func (f Film) Made() []queue.Made {
 			Frames: r.Samples(), Duration: r.Duration(), Bytes: r.Bytes(),
 		}
 		if r.Codec == encoder.WebVTT {
-			m.File = path.Join(r.Folder, r.Sidecar())
+			m.Title, m.File = f.captionTitles()[i-len(reels)], path.Join(r.Folder, r.Sidecar())
 		}
 		out = append(out, m)
 	}
