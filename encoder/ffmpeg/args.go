@@ -35,7 +35,7 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 		outputs = append(outputs, v.thumbs.Output(source(j.file(TilesFile)), image))
 	}
 	outputs = append(outputs, v.reference.Output(source(j.file(thumbsFile)), rawThumbs))
-	return append([]string{"-copyts"}, ff.MergeOutputs(outputs...).GetArgs()...)
+	return append([]string{"-copyts", "-max_error_rate", "1"}, ff.MergeOutputs(outputs...).GetArgs()...)
 }
 
 // decodeArgs is the command that decodes files and keeps nothing but their

@@ -1,7 +1,9 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -21,6 +23,9 @@ type AudioJob struct {
 	Ladder encoder.Ladder
 	Dir    string                 // exists, and is ours alone
 	Report func(encoder.Progress) // may be nil
+
+	trim map[string]float64 // dB by which a sound fell short in an earlier try
+	last bool               // there will be no other
 }
 
 func (j AudioJob) file(name string) string { return filepath.Join(j.Dir, name) }
@@ -53,40 +58,60 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 		return encoder.Result{}, err
 	}
 	length := encoder.Seconds(j.Source.Duration)
-	p := newReporter(j.Report, length)
-	did, err := e.within(making(length, j.Ladder.Audio)).run(ctx, j.args(), p.encoding)
+	bounded, p := e.within(making(length, j.Ladder.Audio)), newReporter(j.Report, length)
+	var res encoder.Result
+	for try := 1; ; try++ {
+		once, all, err := bounded.tryAudio(ctx, j, p)
+		failed := new(CheckError)
+		if err != nil && !(errors.As(err, &failed) && failed.Check.Name == "loudness") {
+			return encoder.Result{}, err
+		}
+		once.CPU, once.Wall = once.CPU+res.CPU, once.Wall+res.Wall
+		res = once
+		trim, again := j.trims(all)
+		if !again || try == loudTries {
+			if err != nil {
+				return encoder.Result{}, err
+			}
+			res.Warnings = append(res.Warnings, tooQuiet(all)...)
+			break
+		}
+		j.trim, j.last = trim, try+1 == loudTries
+	}
+	p.done()
+	return res, nil
+}
+
+// tryAudio encodes every sound once, and tells what verify found of each.
+func (e *Encoder) tryAudio(ctx context.Context, j AudioJob, p *reporter) (encoder.Result, []finished, error) {
+	did, err := e.run(ctx, j.args(), p.encoding)
 	if err != nil {
-		return encoder.Result{}, err
+		return encoder.Result{}, nil, err
 	}
 	kept, warnings, err := j.kept(did.log)
 	if err != nil {
-		return encoder.Result{}, err
+		return encoder.Result{}, nil, err
 	}
 	res := encoder.Result{Checks: kept, Warnings: warnings, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
 	var all []finished
 	for _, r := range j.Ladder.Audio {
 		t, err := cut(j.raw(r.Name), j.file(r.Name+".mp4"), packaging.CutOptions{Rendition: r.Name, SegmentTime: j.Ladder.SegmentTime})
 		if err != nil {
-			return encoder.Result{}, err
+			return encoder.Result{}, nil, err
 		}
 		res.Tracks = append(res.Tracks, t)
 		all = append(all, finished{
 			file: j.file(r.Name + ".mp4"), track: t, rendition: r,
 			promised: (j.length(r) + aacFrame - 1) / aacFrame, reference: j.reference(r), loudness: j.target(r),
+			lenient: j.last && j.limited(r),
 		})
 	}
 	checks, err := e.verify(ctx, all, p.verifying)
-	if err != nil {
-		return encoder.Result{}, err
-	}
 	res.Checks = append(res.Checks, checks...)
 	for _, f := range all {
-		if err := os.Remove(f.reference); err != nil {
-			return encoder.Result{}, err
-		}
+		err = cmp.Or(err, os.Remove(f.reference))
 	}
-	p.done()
-	return res, nil
+	return res, all, err
 }
 
 const aacFrame = 1024 // samples
@@ -143,7 +168,7 @@ func (j AudioJob) args() []string {
 		} else {
 			s = steady(mixed(s, a, r.Channels), r.SampleRate)
 		}
-		s = loud(s, r, a).
+		s = loud(s, r, a, j.trim[r.Name]).
 			Filter("aformat", nil, ff.KwArgs{"sample_fmts": "fltp", "sample_rates": r.SampleRate, "channel_layouts": layouts[r.Channels]}).
 			Filter("apad", nil, ff.KwArgs{"whole_len": j.length(r)}).
 			Filter("atrim", nil, ff.KwArgs{"end_sample": j.length(r)})

@@ -30,6 +30,7 @@ type log struct {
 	full     bool   // the disk is
 	tooLarge bool   // a file became, for its limit
 	noMemory bool
+	nothing  bool          // not one picture, or no sound, of a stream was decoded
 	decoder  string        // the codec no decoder was found for
 	decoded  map[int]int64 // frames, by input
 	samples  map[int]int64 // by stream of input 0
@@ -99,7 +100,8 @@ func (l *log) take(line []byte) {
 	}
 	l.full = l.full || strings.Contains(s, "No space left on device")
 	l.tooLarge = l.tooLarge || strings.Contains(s, "File too large")
-	l.noMemory = l.noMemory || strings.Contains(s, "Cannot allocate memory")
+	l.nothing = l.nothing || strings.Contains(s, "Cannot determine format of input stream")
+	l.noMemory = l.noMemory || strings.Contains(s, "Cannot allocate memory") || strings.Contains(s, "malloc of size")
 	if m := noDecoder.FindStringSubmatch(s); m != nil {
 		l.decoder = m[1]
 	}
@@ -157,6 +159,11 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// undecoded tells whether a run failed because it was given nothing to encode.
+func (l *log) undecoded(err error) bool {
+	return l != nil && l.nothing && l.gridded == 0 && errors.Is(err, encoder.ErrBadInput)
+}
+
 // failure turns the way ffmpeg ended into an error callers can act on.
 func (l *log) failure(err error) error {
 	switch {
@@ -164,6 +171,9 @@ func (l *log) failure(err error) error {
 		err = fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
 	case l.decoder != "":
 		return fmt.Errorf("%w: this ffmpeg has no decoder for %s", encoder.ErrBadInput, l.decoder)
+	}
+	if l.nothing {
+		return fmt.Errorf("%w: nothing in it can be decoded, first: %.200s", encoder.ErrBadInput, l.first)
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == errorRate {
 		return fmt.Errorf("%w: most of it cannot be decoded, first: %.200s", encoder.ErrBadInput, l.first)

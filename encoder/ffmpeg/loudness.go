@@ -21,16 +21,14 @@ const codingMargin = 1
 // mode, fed with what the probe measured. Where they do not, loudnorm would
 // turn to riding the gain, which flattens a film; a limiter touches the peaks
 // alone. It works on four times the rate, or peaks between samples escape it.
-func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio) *ff.Stream {
-	m := a.Stereo
-	if r.Channels > 2 {
-		m = a.Surround
-	}
+// trim is by how many dB an earlier try fell short.
+func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio, trim float64) *ff.Stream {
+	m := measured(r, a)
 	if r.Loudness == nil || m == nil {
 		return s
 	}
-	gain, peak := r.Loudness.Integrated-m.Integrated, max(-9, r.Loudness.Peak-codingMargin)
-	if m.Peak+gain <= peak && m.Range <= widest {
+	gain, peak := r.Loudness.Integrated-m.Integrated+trim, ceiling(*r.Loudness)
+	if trim == 0 && m.Peak+gain <= peak && m.Range <= widest {
 		return s.Filter("loudnorm", nil, ff.KwArgs{
 			"linear": "true", "I": r.Loudness.Integrated, "TP": peak, "LRA": widest,
 			"measured_I": m.Integrated, "measured_LRA": m.Range, "measured_TP": m.Peak, "measured_thresh": m.Threshold,
@@ -44,6 +42,52 @@ func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio) *ff.Stream {
 		Filter("alimiter", nil, ff.KwArgs{"level": "false", "latency": "true", "attack": 5, "release": 50,
 			"limit": strconv.FormatFloat(math.Pow(10, peak/20), 'f', 4, 64)})
 }
+
+func ceiling(t encoder.LoudnessTarget) float64 { return max(-9, t.Peak-codingMargin) }
+
+// trims tells by how many dB each sound is to be corrected, since a limiter
+// takes loudness away, and AAC takes the hiss out of noise.
+func (j AudioJob) trims(all []finished) (map[string]float64, bool) {
+	out, again := map[string]float64{}, false
+	for _, f := range all {
+		name := f.rendition.Name
+		out[name] = j.trim[name]
+		if f.loudness == nil || f.measured == nil {
+			continue
+		}
+		if off := f.loudness.Integrated - f.measured.Integrated; math.Abs(off) > closeEnough {
+			out[name], again = out[name]+off, true
+		}
+	}
+	return out, again
+}
+
+// limited tells whether a sound has peaks that its loudness would push too high.
+func (j AudioJob) limited(r encoder.Rendition) bool {
+	m := measured(r, j.track(r))
+	return r.Loudness != nil && m != nil && m.Peak+r.Loudness.Integrated-m.Integrated+j.trim[r.Name] > ceiling(*r.Loudness)
+}
+
+func tooQuiet(all []finished) (out []string) {
+	for _, f := range all {
+		if f.lenient && f.measured != nil && math.Abs(f.loudness.Integrated-f.measured.Integrated) > 1 {
+			out = append(out, fmt.Sprintf("%s is %.1f LUFS loud, not %.1f: its peaks leave no room", f.rendition.Name, f.measured.Integrated, f.loudness.Integrated))
+		}
+	}
+	return out
+}
+
+func measured(r encoder.Rendition, a encoder.Audio) *encoder.Loudness {
+	if r.Channels > 2 {
+		return a.Surround
+	}
+	return a.Stereo
+}
+
+const (
+	closeEnough = 0.3 // LU
+	loudTries   = 3
+)
 
 const widest = 50 // LU, the most loudnorm takes
 

@@ -66,6 +66,7 @@ func (e *Encoder) verify(ctx context.Context, all []finished, report func(time.D
 		}
 		found := []encoder.Check{counted(f.track, f.promised, did.log.decoded[i]), f.formed(did.log.described[i]), alike}
 		if f.loudness != nil {
+			all[i].measured = h.loudness(f.meter())
 			found = append(found, f.asLoud(h))
 		}
 		for _, c := range found {

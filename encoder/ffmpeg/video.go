@@ -74,7 +74,7 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	p := newReporter(j.Report, length)
 	bounded := e.within(making(length, j.Ladder.Video))
 	did, err := bounded.run(ctx, e.videoArgs(j), p.encoding)
-	if err != nil {
+	if err != nil && !did.log.undecoded(err) {
 		return encoder.Result{}, err
 	}
 	kept, warnings, err := bounded.kept(ctx, j, did.log)

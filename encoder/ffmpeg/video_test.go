@@ -1,9 +1,6 @@
 package ffmpeg
 
 import (
-	"bytes"
-	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -131,35 +128,6 @@ func TestLooksAsShown(t *testing.T) {
 			got := tool(t, "ffprobe", "-show_entries", "stream=width,height,sample_aspect_ratio,pix_fmt,field_order,color_range,color_space,color_transfer,color_primaries", "-of", "csv=p=0", joined)
 			if want := c.width + "," + c.height + ",1:1,yuv420p,tv,bt709,bt709,bt709,progressive"; strings.TrimRight(got, ",\n ") != want {
 				t.Errorf("got %s want %s", got, want)
-			}
-		})
-	}
-}
-
-// A source that holds less than it promises is never silently short.
-func TestShortSources(t *testing.T) {
-	e := find(t)
-	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=25:d=4 -f lavfi -i sine=d=4 -c:v libx264 -preset ultrafast -g 25 -movflags +faststart")
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, damage := range map[string]func([]byte) []byte{
-		"the end is missing":    func(b []byte) []byte { return b[:len(b)*6/10] },
-		"the middle is blanked": func(b []byte) []byte { clear(b[len(b)/2 : len(b)*7/10]); return b },
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := os.WriteFile(path, damage(bytes.Clone(whole)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			src, l := plan(t, e, path, small(), time.Hour)
-			_, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: l.Chunks[0], Dir: t.TempDir()})
-			if !errors.Is(err, encoder.ErrBadInput) || !strings.Contains(err.Error(), "promises 100 frames") {
-				t.Errorf("picture: got %v", err)
-			}
-			_, err = e.Audio(t.Context(), AudioJob{Input: path, Source: src, Ladder: l, Dir: t.TempDir()})
-			if !errors.Is(err, encoder.ErrBadInput) || !strings.Contains(err.Error(), "s of sound") {
-				t.Errorf("sound: got %v", err)
 			}
 		})
 	}
