@@ -79,3 +79,26 @@ func FuzzBoxes(f *testing.F) {
 		io.Copy(io.Discard, r)
 	})
 }
+
+// Whatever stands in a film's init and media segments, reading them ends,
+// with numbers in range or an error.
+func FuzzReadSegment(f *testing.F) {
+	var out bytes.Buffer
+	track, err := Cut(&out, bytes.NewReader(picture(f, 0, 21, 36)), CutOptions{Rendition: "x", SegmentSamples: 10})
+	if err != nil {
+		f.Fatal(err)
+	}
+	n := track.Init.Bytes
+	f.Add(out.Bytes()[:n], out.Bytes()[n:n+track.Segments[0].Bytes])
+	f.Add(out.Bytes()[:n], []byte("\x00\x00\x00\x08moof\x00\x00\x00\x00mdat"))
+	f.Fuzz(func(t *testing.T, init, media []byte) {
+		in, err := ReadInit(init)
+		if err != nil {
+			return
+		}
+		s, err := in.ReadSegment(bytes.NewReader(media))
+		if err == nil && (s.Samples < 1 || s.Duration < int64(s.Samples) || s.Longest > s.Duration) {
+			t.Errorf("%d bytes hold %+v", len(media), s)
+		}
+	})
+}

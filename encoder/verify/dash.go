@@ -106,7 +106,7 @@ func (w *walker) dashPromises(m *manifest) {
 			if p == nil {
 				continue
 			}
-			if peak, average := w.rates(p); float64(r.Bandwidth) < average || math.Abs(float64(r.Bandwidth)-peak) > peak/10 {
+			if peak, average := w.rates(p); float64(r.Bandwidth) < average-1 || math.Abs(float64(r.Bandwidth)-peak) > peak/10 {
 				m.at(here, "bandwidth is %d, measured are %.0f", r.Bandwidth, peak)
 			}
 			if in, ok := w.inits[name]; ok && (r.Codecs != in.Codecs || r.Width != in.Width || r.Height != in.Height) {
