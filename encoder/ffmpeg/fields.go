@@ -136,7 +136,7 @@ func (w window) pulldown() bool {
 		return float64(k) >= from*float64(n) && float64(k) <= to*float64(n)
 	}
 	return n >= windowFrames-5 && within(w.top, 0.16, 0.24) && within(w.bottom, 0.16, 0.24) &&
-		within(w.tff+w.bff, 0.3, 0.7) && max(w.tff, w.bff) >= 4*min(w.tff, w.bff)
+		5*(w.tff+w.bff) >= n && max(w.tff, w.bff) >= 4*min(w.tff, w.bff)
 }
 
 // weave makes whole pictures of fields.
