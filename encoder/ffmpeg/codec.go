@@ -38,7 +38,8 @@ func coder(r encoder.Rendition, frames int64) ff.KwArgs {
 	case "av1":
 		maps.Copy(o, svt(r))
 	default:
-		maps.Copy(o, ff.KwArgs{"keyint_min": r.GOP, "sc_threshold": 0, "bf": r.BFrames})
+		// Captions become WebVTT; a rung of half the pictures would have half the letters.
+		maps.Copy(o, ff.KwArgs{"keyint_min": r.GOP, "sc_threshold": 0, "bf": r.BFrames, "a53cc": 0})
 	}
 	return o
 }

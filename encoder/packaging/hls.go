@@ -122,7 +122,7 @@ func (f Film) masterPlaylist() []byte {
 	}
 	order := append([]Reel{f.Video[first]}, slices.Delete(slices.Clone(f.Video), first, first+1)...)
 	for _, v := range order {
-		fmt.Fprintf(&b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s%s\",RESOLUTION=%dx%d,FRAME-RATE=%.3f,VIDEO-RANGE=SDR%s\n%s\n",
+		fmt.Fprintf(&b, "#EXT-X-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=\"%s%s\",RESOLUTION=%dx%d,FRAME-RATE=%.3f,VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE%s\n%s\n",
 			v.Peak()+peak, v.Average()+average, v.Codecs(), codecs, v.Width, v.Height, v.Rate.Float(), group,
 			path.Join(v.Folder, playlistName))
 	}

@@ -178,7 +178,11 @@ func stage(j queue.Job, tasks []queue.Task, beats []queue.Beat) string {
 // encodingStage tells the chunk being worked on: the finished ones and one.
 func encodingStage(j queue.Job, tasks []queue.Task) string {
 	var chunks, ended int
+	left := map[queue.Kind]int{}
 	for _, t := range tasks {
+		if t.State != queue.Finished {
+			left[t.Kind]++
+		}
 		if t.Kind == queue.KindVideo {
 			chunks++
 			if t.State == queue.Finished {
@@ -189,6 +193,8 @@ func encodingStage(j queue.Job, tasks []queue.Task) string {
 	switch {
 	case len(tasks) == 0 && j.Ladder != nil && len(j.Ladder.Chunks) > 0:
 		return fmt.Sprintf("encoding %d chunks", len(j.Ladder.Chunks))
+	case chunks == ended && left[queue.KindAudio] == 0 && left[queue.KindCaptions] > 0:
+		return "reading the captions"
 	case chunks == ended:
 		return "encoding the sound"
 	}

@@ -145,6 +145,8 @@ func TestStageIsInHumanWords(t *testing.T) {
 		{film(queue.Encoding), nil, idle, "encoding 2 chunks"},
 		{film(queue.Encoding), []queue.Task{chunk(0, queue.Finished, t0), chunk(1, queue.Running, t0)}, idle, "encoding 2 of 2 chunks"},
 		{film(queue.Encoding), []queue.Task{chunk(0, queue.Finished, t0), {Kind: queue.KindAudio}}, idle, "encoding the sound"},
+		{film(queue.Encoding), []queue.Task{chunk(0, queue.Finished, t0), {Kind: queue.KindAudio}, {Kind: queue.KindCaptions}}, idle, "encoding the sound"},
+		{film(queue.Encoding), []queue.Task{chunk(0, queue.Finished, t0), {Kind: queue.KindAudio, State: queue.Finished}, {Kind: queue.KindCaptions}}, idle, "reading the captions"},
 		{failed, nil, nil, "failed on task j1.video.1"},
 		{film(queue.Cancelled), nil, nil, "cancelled"},
 	} {
