@@ -90,7 +90,7 @@ func (f finished) alike() (encoder.Check, error) {
 }
 
 // codedSize is the size with the lines and columns that are cut off.
-var codedSize = regexp.MustCompile(`( \d+x\d+) \(\d+x\d+\) \[`)
+var codedSize = regexp.MustCompile(`( \d+x\d+) \(\d+x\d+\)`)
 
 // formed compares what ffmpeg says of the opened file with the rendition. It
 // has decoded a picture of it then, so this is what is in the stream itself.
@@ -98,8 +98,9 @@ func (f finished) formed(said string) encoder.Check {
 	r := f.rendition
 	want := []string{strconv.Itoa(r.SampleRate) + " Hz", " " + layouts[r.Channels] + ","}
 	if !f.sound() {
-		want = []string{r.Codec, "yuv420p(tv, bt709", fmt.Sprintf(" %dx%d [SAR 1:1", r.Width, r.Height)}
-		said = codedSize.ReplaceAllString(said, "$1 [")
+		want = []string{r.Codec, "yuv420p(tv, bt709", fmt.Sprintf(" %dx%d,", r.Width, r.Height), " SAR 1:1 "}
+		// The aspect stands in brackets where the container and the stream both tell it.
+		said = strings.Replace(codedSize.ReplaceAllString(said, "$1"), " [SAR", ", SAR", 1)
 	}
 	c := encoder.Check{Name: "format", OK: true, Detail: r.Name + ": " + said}
 	for _, w := range want {
