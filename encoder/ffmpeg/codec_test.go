@@ -89,3 +89,58 @@ func TestCodecsShareScaling(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// The storyboard's pictures are those of the film at its distances, wherever
+// chunks end: here every 0.7 s, in chunks of one second.
+func TestStoryboard(t *testing.T) {
+	e := find(t)
+	path := film(t, "a.mp4", "-f lavfi -i testsrc2=s=256x144:r=25:d=3 -c:v libx264 -preset ultrafast -crf 5 -colorspace bt709")
+	p := small()
+	p.Images.Storyboard = &encoder.Storyboard{Every: 700 * time.Millisecond, Width: 64, Columns: 2, Rows: 2}
+	src, l := plan(t, e, path, p, time.Second)
+	want := grey(t, path)
+	shown := 0
+	for _, c := range l.Chunks {
+		dir := t.TempDir()
+		if _, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+		tiles := l.Tiles(c)
+		for i := range tiles.Count {
+			crop := fmt.Sprintf("crop=64:36:%d:%d,scale=in_range=pc:out_range=tv", i%tiles.Columns*64, i/tiles.Columns*36)
+			got := tool(t, "ffmpeg", "-i", dir+"/"+TilesFile, "-vf", crop, "-pix_fmt", "gray", "-f", "rawvideo", "-")
+			at := (shown*7*25 + 9) / 10 // the first picture at or after
+			for _, k := range []int{at - 2, at - 1, at + 1, at + 2} {
+				if k >= 0 && k < len(want) && apart(got, want[k]) <= apart(got, want[at]) {
+					t.Errorf("picture %d of the storyboard looks like picture %d of the film, not %d", shown, k, at)
+				}
+			}
+			shown++
+		}
+	}
+	if shown != 5 {
+		t.Errorf("%d pictures, want 5", shown)
+	}
+}
+
+// The command line of one decode, three codecs and a storyboard.
+func TestCodecArguments(t *testing.T) {
+	p := small()
+	p.Images = encoder.ImageProfile{Poster: true, Storyboard: &encoder.Storyboard{Every: 10 * time.Second, Width: 160, Columns: 5, Rows: 5}}
+	rungs := []encoder.Rung{{Name: "1080p", Width: 1920, Height: 1080, CRF: 23, Bitrate: 5_800_000, Profile: "main"}, {Name: "36p", Width: 64, Height: 36, CRF: 25, Bitrate: 50_000, Profile: "main"}}
+	p.Video = append(p.Video, encoder.VideoProfile{Codec: "hevc", Preset: "medium", BFrames: 4, Rungs: rungs}, encoder.VideoProfile{Codec: "av1", Preset: "8", Rungs: rungs})
+	v := encoder.Video{
+		Width: 1920, Height: 1080, CodedWidth: 1920, CodedHeight: 1080, SAR: encoder.Rate{Num: 1, Den: 1}, Rate: encoder.Rate{Num: 25, Den: 1}, Frames: 900,
+		Matrix: "bt709", Range: "tv", PixelFormat: "yuv420p", Seekable: true,
+	}
+	src := encoder.Source{Video: &v, Duration: 36}
+	l, err := encoder.Fit(p, src, 12*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Encoder{}
+	golden(t, e.videoArgs(VideoJob{Input: "/in/a.mov", Source: src, Ladder: l, Chunk: l.Chunks[1], Dir: "/out"}))
+	if got := strings.Join(progressiveArgs("/out/1080p.mp4", 2), " "); !strings.Contains(got, "-skip_frame nokey") || !strings.Contains(got, "-map 0:0 -map 0:1") {
+		t.Errorf("the file to download is read by %s", got)
+	}
+}
