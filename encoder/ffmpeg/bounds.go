@@ -44,10 +44,12 @@ func making(length time.Duration, all []encoder.Rendition) bounds {
 	}
 }
 
-const (
-	memory   = 8 << 30
-	patience = 4 // wall clock for each second of processor time: others work here too
-)
+// memory is twice what the costliest encoder was seen to take, of 4K.
+const memory = 8 << 30
+
+// wall is the time on the clock for so much processor time: others work here
+// too.
+func wall(b sandbox.Box) time.Duration { return time.Minute + 4*b.CPU }
 
 // box is what a command may touch: the files behind its -i to read, the
 // folders of its outputs to write in, and nothing that its names do not say.
@@ -97,7 +99,7 @@ func (e *LimitError) Error() string {
 // overrun tells whether a run ended at one of its bounds, and which.
 func overrun(b sandbox.Box, cpu time.Duration, l *log) error {
 	switch {
-	case cpu >= b.CPU:
+	case cpu >= b.CPU-b.CPU/10: // the kernel counts in ticks, and a little more
 		return &LimitError{"processor time", b.CPU.String()}
 	case l.tooLarge:
 		return &LimitError{"space", fmt.Sprintf("%d MB in one file", b.Output>>20)}
@@ -116,5 +118,5 @@ func harmful(err error) error {
 }
 
 func tooLong(b sandbox.Box) error {
-	return &LimitError{"time", (patience * b.CPU).String()}
+	return &LimitError{"time", wall(b).String()}
 }

@@ -69,7 +69,7 @@ func (e *Encoder) runLog(ctx context.Context, l *log, stall time.Duration, args 
 	if err != nil {
 		return ran{}, fmt.Errorf("run ffmpeg: %w", err)
 	}
-	defer time.AfterFunc(patience*box.CPU, func() { cancel(tooLong(box)) }).Stop()
+	defer time.AfterFunc(wall(box), func() { cancel(tooLong(box)) }).Stop()
 	watchdog := time.AfterFunc(stall, func() {
 		cancel(fmt.Errorf("ffmpeg got no further for %s", stall))
 	})
@@ -143,7 +143,7 @@ func (e *Encoder) query(ctx context.Context, args []string, limit int64, each fu
 	if err != nil {
 		return nil, fmt.Errorf("run ffprobe: %w", err)
 	}
-	defer time.AfterFunc(patience*box.CPU, func() { cancel(tooLong(box)) }).Stop()
+	defer time.AfterFunc(wall(box), func() { cancel(tooLong(box)) }).Stop()
 	read := make(chan error, 1)
 	go func() {
 		err := readLines(r, limit, each)

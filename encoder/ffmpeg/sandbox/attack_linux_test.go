@@ -197,6 +197,11 @@ func TestNothingOutsideIsReached(t *testing.T) {
 			}
 		})
 	}
+	for name, args := range map[string][]string{"read": {canary}, "socket": nil, "pair": nil, "program": nil, "fork": nil, "signal": {pid}} {
+		if out, err := exec.Command(os.Args[0], append([]string{"-attack", name}, args...)...).Output(); err != nil || string(out) != "reached" {
+			t.Errorf("without a sandbox, %s is no attack: %q, %v", name, out, err)
+		}
+	}
 	if _, _, err := unix.Accept(fd); !errors.Is(err, unix.EAGAIN) {
 		t.Errorf("the listener saw a connection (%v)", err)
 	}
