@@ -72,11 +72,13 @@ func TestArguments(t *testing.T) {
 		}
 		golden(t, AudioJob{Input: "/in/-x.mov", Source: src, Ladder: l, Dir: "/out"}.args())
 	})
-	t.Run("decode", func(t *testing.T) { golden(t, decodeArgs([]finished{
-		{file: "/out/1080p.mp4", rendition: encoder.Rendition{Width: 1920}, every: 12},
-		{file: "/out/234p.mp4", rendition: encoder.Rendition{Width: 416}, every: 6},
-		{file: "/out/eng.mp4"},
-	})) })
+	t.Run("decode", func(t *testing.T) {
+		golden(t, decodeArgs([]finished{
+			{file: "/out/1080p.mp4", rendition: encoder.Rendition{Width: 1920}, every: 12},
+			{file: "/out/234p.mp4", rendition: encoder.Rendition{Width: 416}, every: 6},
+			{file: "/out/eng.mp4"},
+		}))
+	})
 }
 
 // golden compares arguments, one option to a line, with the kept file.

@@ -29,7 +29,9 @@ func TestLikeness(t *testing.T) {
 		noisy[i] += byte(i * 7919 % 5)
 	}
 	part := func(i int) []byte { return want[i*thumb : (i+1)*thumb] }
-	with := func(i int, picture []byte) []byte { return slices.Replace(bytes.Clone(noisy), i*thumb, (i+1)*thumb, picture...) }
+	with := func(i int, picture []byte) []byte {
+		return slices.Replace(bytes.Clone(noisy), i*thumb, (i+1)*thumb, picture...)
+	}
 	for _, c := range []struct {
 		name string
 		got  []byte

@@ -96,6 +96,10 @@ func TestWholeFindsDamage(t *testing.T) {
 			p := &f.Audio[0].Parts[0]
 			p.Segments = p.Segments[:3]
 		}, "durations", "a/eng lasts 18.005 s, the film 18.333 s"},
+		{"sound that ends 56 ms behind the picture", func(f *packaging.Film) {
+			s := &f.Audio[0].Parts[0].Segments[3]
+			s.Samples, s.Duration = s.Samples+2, s.Duration+2*1024
+		}, "durations", "(more than 0.040 s apart)"},
 		{"late sound", func(f *packaging.Film) {
 			for i := range f.Audio[0].Parts[0].Segments {
 				f.Audio[0].Parts[0].Segments[i].Start += 1024
