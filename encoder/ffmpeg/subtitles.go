@@ -47,7 +47,7 @@ func listCaptions(h header, src *encoder.Source) {
 // hidden looks for CEA-608 in the first pictures, where broadcasters' encoders
 // put it into every one, words or none.
 func (e *Encoder) hidden(ctx context.Context, path string, src *encoder.Source) error {
-	const pictures, limit = 300, 8 << 20
+	const pictures, limit = 120, 8 << 20
 	v := src.Video
 	if v == nil || !slices.Contains([]string{"h264", "hevc", "mpeg2video", "mpeg1video"}, v.Codec) {
 		return nil
