@@ -148,7 +148,7 @@ func (s *step) planned() (queue.Event, error) {
 		}
 	}
 	if len(s.job.Ladder.Captions) > 0 {
-		if err := s.ensure(queue.KindCaptions, 0, s.job.Source.Duration/200); err != nil {
+		if err := s.ensure(queue.KindCaptions, 0, s.job.Source.Duration/50); err != nil {
 			return "", err
 		}
 	}
@@ -190,7 +190,7 @@ func (s *step) ensure(k queue.Kind, chunk int, work float64) error {
 			ID: id, Job: s.job.ID, Partner: s.job.Partner, Kind: k, Chunk: chunk,
 			Deadline: s.job.Deadline, Work: work, State: queue.Waiting, Since: s.now,
 		}
-	case t.State == queue.Dropped:
+	case t.State == queue.Dropped, t.State == queue.Finished && !s.kept(id):
 		if err := t.Renew(s.now); err != nil {
 			return fmt.Errorf("take up %s again: %w", id, err)
 		}
@@ -217,6 +217,13 @@ func (s *step) outcome(k queue.Kind) (queue.Outcome, bool) {
 	id := queue.TaskID(s.job.ID, k, 0)
 	o, ok := s.outcomes[id]
 	return o, ok && s.known[id].State == queue.Finished
+}
+
+// kept tells whether the outcome of a finished task is still there: the end
+// of a cancelled job let go of all.
+func (s *step) kept(id string) bool {
+	_, ok := s.outcomes[id]
+	return ok
 }
 
 func (s *step) warn(w string) {
