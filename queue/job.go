@@ -148,7 +148,10 @@ type Task struct {
 
 // Order is the place of the task in the line: the least runs first. Plain
 // earliest deadline today, and here is where partners' shares will count.
-func (t Task) Order() float64 { return float64(t.Deadline.UnixMilli()) }
+func (t Task) Order() float64 {
+	// The chunks of a film in their order: they share the millisecond.
+	return float64(t.Deadline.UnixMilli()) + float64(min(t.Chunk, 4095))/4096
+}
 
 // Encodes tells whether tasks of the kind make media. Verification waits for
 // all of them.
@@ -170,9 +173,16 @@ type Outcome struct {
 	Made   []Made          `json:"made,omitempty"`   // verify
 	Checks []encoder.Check `json:"checks,omitempty"` // verify
 
-	Beside   []encoder.Stored `json:"beside,omitempty"`  // verify: files made of the segments
-	Outputs  *Outputs         `json:"outputs,omitempty"` // publish
+	Beside   []encoder.Stored `json:"beside,omitempty"`   // verify: files made of the segments
+	Versions *Versions        `json:"versions,omitempty"` // verify: of the programs; the record tells these, whoever publishes
+	Outputs  *Outputs         `json:"outputs,omitempty"`  // publish
 	Warnings []string         `json:"warnings,omitempty"`
+}
+
+// Versions are those of the programs that made the film.
+type Versions struct {
+	Bobine string `json:"bobine"`
+	FFmpeg string `json:"ffmpeg"`
 }
 
 // Message is what travels to a worker: run this attempt of this task.

@@ -47,9 +47,9 @@ func (t *Task) Complete(n int, worker string, now time.Time) error {
 	return t.move(Finish, now)
 }
 
-// Fail ends attempt n badly. Bad input and failed checks end the task: what
-// they found will not change. Anything else is tried again, later each time,
-// until the task has failed limit times.
+// Fail ends attempt n badly. Bad input ends the task: it will not change.
+// Anything else is tried again, later each time, until the task has failed
+// limit times.
 func (t *Task) Fail(n int, worker string, f Fault, limit int, now time.Time) error {
 	if err := t.held(n, worker); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (t *Task) Fail(n int, worker string, f Fault, limit int, now time.Time) err
 	t.Failures++
 	f.Task = t.ID
 	t.Fault = &f
-	if f.Code == CodeBadInput || f.Code == CodeCheck || t.Failures >= limit {
+	if f.Code == CodeBadInput || t.Failures >= limit {
 		return t.move(GiveUp, now)
 	}
 	t.NotBefore = now.Add(time.Duration(t.Failures*t.Failures) * 2 * time.Second)

@@ -37,10 +37,7 @@ type RecordOrigin struct {
 }
 
 // Versions are those of the programs that made the film.
-type Versions struct {
-	Bobine string `json:"bobine"`
-	FFmpeg string `json:"ffmpeg"`
-}
+type Versions = queue.Versions
 
 // Stored is one published file.
 type Stored = encoder.Stored

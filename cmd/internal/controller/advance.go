@@ -13,21 +13,19 @@ import (
 
 // view is what a job's next step is decided from.
 type view struct {
-	job      queue.Job
-	tasks    []queue.Task
-	outcomes map[string]queue.Outcome // of finished tasks
-	profile  encoder.Profile
-	chunk    time.Duration
+	job       queue.Job
+	tasks     []queue.Task
+	outcomes  map[string]queue.Outcome // of finished tasks
+	profile   encoder.Profile
+	noProfile error // why there is none
+	chunk     time.Duration
 }
 
 // advance moves a job as far as its finished tasks allow and makes the tasks
 // of its next state. It only decides: the change is committed, or not, as a
 // whole. The second result tells whether there is anything to commit.
 func advance(v view, now time.Time) (state.Change, bool, error) {
-	s := &step{view: v, known: map[string]queue.Task{}, change: state.Change{Outcomes: nil}, now: now}
-	for _, t := range v.tasks {
-		s.known[t.ID] = t
-	}
+	s := newStep(v, now)
 	moved := false
 	for {
 		event, err := s.next()
@@ -67,6 +65,14 @@ type step struct {
 	known  map[string]queue.Task
 	change state.Change
 	now    time.Time
+}
+
+func newStep(v view, now time.Time) *step {
+	s := &step{view: v, known: make(map[string]queue.Task, len(v.tasks)), now: now}
+	for _, t := range v.tasks {
+		s.known[t.ID] = t
+	}
+	return s
 }
 
 // next is the event the job is ready for, or none.
@@ -121,6 +127,13 @@ func (s *step) planned() (queue.Event, error) {
 		o, ok := s.outcome(queue.KindProbe)
 		if !ok {
 			return "", nil
+		}
+		if s.noProfile != nil {
+			s.job.Error = &queue.Fault{
+				Code: queue.CodeInternal, Message: s.noProfile.Error(),
+				Hint: "bring the profile back as it was, then `bobine job retry`",
+			}
+			return queue.Break, nil
 		}
 		ladder, err := encoder.Fit(s.profile, *o.Source, s.chunk)
 		if errors.Is(err, encoder.ErrBadInput) {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -94,6 +95,23 @@ func (f *farmOf) run(k queue.Kind, o queue.Outcome, fault *queue.Fault) {
 		f.t.Fatalf("no %s task waits in %s: %+v", k, f.v.job.State, f.v.tasks)
 	}
 	f.advance()
+}
+
+// cancel and retry are what an operator may do.
+func (f *farmOf) cancel() {
+	f.t.Helper()
+	c, err := cancel(f.v, noon)
+	must(f.t, err)
+	f.apply(c)
+	f.want(queue.Cancelled)
+}
+
+func (f *farmOf) retry() {
+	f.t.Helper()
+	c, err := retry(f.v, noon)
+	must(f.t, err)
+	f.apply(c)
+	f.want(queue.Received)
 }
 
 func (f *farmOf) want(s queue.State) {
@@ -200,9 +218,7 @@ func TestRetryFailed(t *testing.T) {
 	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}}, nil)
 	f.run(queue.KindVideo, queue.Outcome{}, &queue.Fault{Code: queue.CodeInternal})
 	f.want(queue.Failed)
-	c, err := retry(f.v, noon)
-	must(t, err)
-	f.apply(c)
+	f.retry()
 	f.want(queue.Received)
 	if f.count(queue.KindAudio, queue.Finished) != 1 || f.count(queue.KindVideo, queue.Waiting) != 3 {
 		t.Fatalf("after a retry: %+v", f.v.tasks)
@@ -219,21 +235,56 @@ func TestRetryCancelled(t *testing.T) {
 	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}}, nil)
 	f.run(queue.KindVideo, queue.Outcome{Encode: &encoder.Result{}}, nil)
 	f.want(queue.Verifying)
-	s := &step{view: f.v, known: map[string]queue.Task{}, now: noon}
-	for _, task := range f.v.tasks {
-		s.known[task.ID] = task
-	}
-	must(t, s.job.Move(queue.Cancel, noon))
-	s.end()
-	s.change.Jobs = []queue.Job{s.job}
-	f.apply(s.change)
-	c, err := retry(f.v, noon)
-	must(t, err)
-	f.apply(c)
+	f.cancel()
+	f.retry()
 	if f.count(queue.KindVerify, queue.Waiting) != 0 {
 		t.Error("verification waits before anything is encoded")
 	}
 	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}}, nil)
 	f.run(queue.KindVideo, queue.Outcome{Encode: &encoder.Result{}}, nil)
 	f.finish()
+}
+
+// A job cancelled while the retry of its publication waited verifies anew:
+// what verification found was let go with all else.
+func TestRetryCancelledAfterVerification(t *testing.T) {
+	f := newFarm(t)
+	f.run(queue.KindProbe, queue.Outcome{Source: &halfMinute}, nil)
+	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}}, nil)
+	f.run(queue.KindVideo, queue.Outcome{Encode: &encoder.Result{}}, nil)
+	f.run(queue.KindVerify, queue.Outcome{}, nil)
+	f.run(queue.KindPublish, queue.Outcome{}, &queue.Fault{Code: queue.CodeNoSpace})
+	f.want(queue.Failed)
+	f.retry()
+	f.cancel()
+	f.retry()
+	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}}, nil)
+	f.run(queue.KindVideo, queue.Outcome{Encode: &encoder.Result{}}, nil)
+	f.finish()
+}
+
+// A job cancelled right after its probe, before the ladder was made, probes again.
+func TestRetryCancelledBeforeLadder(t *testing.T) {
+	f := newFarm(t)
+	probe := &f.v.tasks[0]
+	must(t, f.v.job.Move(queue.Start, noon))
+	must(t, probe.Begin(noon))
+	must(t, probe.Claim(1, "w", noon))
+	must(t, probe.Complete(1, "w", noon))
+	f.v.outcomes[probe.ID] = queue.Outcome{Source: &halfMinute}
+	f.cancel()
+	f.retry()
+	f.run(queue.KindProbe, queue.Outcome{Source: &halfMinute}, nil)
+	f.want(queue.Encoding)
+}
+
+// A profile that vanished fails the job that needs it, in words, and no other.
+func TestAdvanceWithoutProfile(t *testing.T) {
+	f := newFarm(t)
+	f.v.noProfile = errors.New("no such profile")
+	f.run(queue.KindProbe, queue.Outcome{Source: &halfMinute}, nil)
+	f.want(queue.Failed)
+	if f.v.job.Error == nil || f.v.job.Error.Message != "no such profile" {
+		t.Errorf("the job says %+v", f.v.job.Error)
+	}
 }

@@ -199,8 +199,11 @@ func (c *Controller) openRedis(ctx context.Context) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make the folder of Redis: %w", err)
 		}
-		// Redis outlives ctx: workers still hand their work back when we stop.
-		server, err := redisd.Start(context.WithoutCancel(ctx), redisd.Options{Dir: dir, Log: func(line string) { c.log.Debug("redis: " + line) }})
+		// Once up, Redis outlives ctx: workers hand their work back when we stop.
+		life, end := context.WithCancel(context.WithoutCancel(ctx))
+		stop := context.AfterFunc(ctx, end)
+		defer stop()
+		server, err := redisd.Start(life, redisd.Options{Dir: dir, Log: func(line string) { c.log.Debug("redis: " + line) }})
 		if err != nil {
 			return err
 		}

@@ -147,30 +147,30 @@ func (c *Controller) Jobs(ctx context.Context, f api.Filter) ([]queue.Job, []que
 // Cancel ends a job that is not published yet. Its encodes stop within
 // seconds; a job already cancelled stays so.
 func (c *Controller) Cancel(ctx context.Context, id string) (queue.Job, error) {
-	return c.change(ctx, id, func(v view, now time.Time) (state.Change, error) {
-		if v.job.State == queue.Cancelled {
-			return state.Change{}, nil
-		}
-		if err := v.job.Move(queue.Cancel, now); err != nil {
-			return state.Change{}, err
-		}
-		s := &step{view: v, known: map[string]queue.Task{}, now: now}
-		for _, t := range v.tasks {
-			s.known[t.ID] = t
-		}
-		s.end()
-		s.change.Jobs = []queue.Job{s.job}
-		c.sweepLater(s.job)
-		return s.change, nil
-	})
+	j, err := c.change(ctx, id, cancel)
+	if err == nil {
+		c.sweepLater(j)
+	}
+	return j, err
+}
+
+func cancel(v view, now time.Time) (state.Change, error) {
+	if v.job.State == queue.Cancelled {
+		return state.Change{}, nil
+	}
+	if err := v.job.Move(queue.Cancel, now); err != nil {
+		return state.Change{}, err
+	}
+	s := newStep(v, now)
+	s.end()
+	s.change.Jobs = []queue.Job{s.job}
+	return s.change, nil
 }
 
 // Retry takes up a failed job where it broke, and a cancelled one from the
 // first chunk on.
 func (c *Controller) Retry(ctx context.Context, id string) (queue.Job, error) {
-	return c.change(ctx, id, func(v view, now time.Time) (state.Change, error) {
-		return retry(v, now)
-	})
+	return c.change(ctx, id, retry)
 }
 
 func retry(v view, now time.Time) (state.Change, error) {
@@ -184,7 +184,7 @@ func retry(v view, now time.Time) (state.Change, error) {
 		encode := t.Kind.Encodes()
 		again := t.State == queue.Broken ||
 			t.State == queue.Dropped && (encode || t.Kind == queue.KindProbe) ||
-			t.State == queue.Finished && swept && encode
+			t.State == queue.Finished && swept && (encode || t.Kind == queue.KindProbe && v.job.Ladder == nil)
 		if !again {
 			continue // verifying and publishing are taken up when their turn comes
 		}

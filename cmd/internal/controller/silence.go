@@ -7,13 +7,14 @@ import (
 	"bobine/queue"
 )
 
-// silence judges which attempts are lost. It trusts no other machine's
-// clock: a worker is silent when its beat number has not grown for so long
-// on ours, and only time in which we had the ledger ourselves counts.
+// silence judges which attempts are lost. A worker is silent when its beat
+// number has not grown for so long on our clock, and only time in which we
+// had the ledger ourselves counts: for claims and messages too.
 type silence struct {
 	limit   time.Duration
 	heard   map[string]heard // by worker
 	last    time.Time        // of the hearing before
+	since   time.Time        // of the last amnesty: what is older is counted from here
 	amnesty bool
 }
 
@@ -43,6 +44,7 @@ func (s *silence) hear(beats []queue.Beat, now time.Time) {
 		}
 	}
 	if s.amnesty {
+		s.since = now
 		for w := range s.heard {
 			s.heard[w] = heard{s.heard[w].seq, now}
 		}
@@ -52,8 +54,12 @@ func (s *silence) hear(beats []queue.Beat, now time.Time) {
 
 // lost tells why an attempt must be given to another worker, or nothing.
 func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner.Instance, now time.Time) string {
+	began := t.Since
+	if s.since.After(began) {
+		began = s.since
+	}
 	if t.State == queue.Dispatched {
-		if now.Sub(t.Since) > s.limit && idle(s.live(beats, instances, now)) {
+		if now.Sub(began) > s.limit && idle(s.live(beats, instances, now)) {
 			return "no worker took it although slots are free"
 		}
 		return ""
@@ -76,7 +82,7 @@ func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner
 			return "its worker has been silent for " + s.limit.String()
 		}
 		// A claim is younger than the beat that would tell of it.
-		if (!holds || hold.Attempt != t.Attempt) && now.Sub(t.Since) > s.limit {
+		if (!holds || hold.Attempt != t.Attempt) && now.Sub(began) > s.limit {
 			return "its worker no longer has it"
 		}
 		return ""

@@ -35,7 +35,9 @@ func TestSilence(t *testing.T) {
 		{"a worker that was never heard gets its grace", running, 5, func(int) []queue.Beat { return nil }, false, 0, false},
 		{"and no more", running, 25, func(int) []queue.Beat { return nil }, false, 0, true},
 		{"a worker that lives but has not got it", running, 25, func(n int) []queue.Beat { return empty(int64(n)) }, false, 0, true},
+		{"a claim the last beat before an outage did not tell of is kept", running, 25, func(int) []queue.Beat { return empty(1) }, false, 24, false},
 		{"a message on its way to busy workers waits", sent, 25, func(n int) []queue.Beat { return holding(int64(n)) }, false, 0, false},
+		{"a message sent before an outage gets a fresh grace", sent, 25, func(n int) []queue.Beat { return empty(int64(n)) }, false, 15, false},
 		{"a message nobody takes though slots are free was lost", sent, 25, func(n int) []queue.Beat { return empty(int64(n)) }, false, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"bobine/encoder/packaging"
 	"bobine/queue"
 	"bobine/storage"
 )
@@ -43,6 +44,12 @@ func (c *Controller) sweep(ctx context.Context, id string) error {
 			return err
 		}
 		refs = append(refs, o.Ref)
+	}
+	// What makes a film visible goes first: half of one is never seen.
+	for _, name := range []string{packaging.Log, packaging.Master, packaging.Manifest} {
+		if err := c.store.Delete(ctx, storage.Join(j.Root(), name)); err != nil {
+			return err
+		}
 	}
 	return c.store.Delete(ctx, refs...)
 }

@@ -91,12 +91,17 @@ func (c *Controller) advanceJob(ctx context.Context, j queue.Job, now time.Time)
 	if v.outcomes, err = c.ledger.Outcomes(ctx, j.ID); err != nil {
 		return err
 	}
-	if v.profile, err = c.profile(j.Profile, j.Params); err != nil {
-		return err
+	if j.Ladder == nil {
+		v.profile, v.noProfile = c.profile(j.Profile, j.Params)
 	}
 	change, moved, err := advance(v, now)
-	if err != nil || !moved {
-		return err
+	if err != nil {
+		// One job's trouble is not the farm's.
+		c.log.Error("a job cannot be moved", "job", j.ID, "state", j.State, "error", err)
+		return nil
+	}
+	if !moved {
+		return nil
 	}
 	err = c.ledger.Commit(ctx, change)
 	if errors.Is(err, state.ErrConflict) {

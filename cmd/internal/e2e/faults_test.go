@@ -91,6 +91,24 @@ func TestWorkerKilled(t *testing.T) {
 	}
 }
 
+// A worker frozen for so long that its attempts were given up stops them when
+// it wakes, and the film is whole.
+func TestWorkerFrozen(t *testing.T) {
+	f := start(t, slow, func(c *configs.Config) { c.Lease.Silence = 3 * time.Second; c.Lease.Beat = 500 * time.Millisecond })
+	id := f.submit(t, film(t, 16, "640x360")).ID
+	pid := pidOf(t, f.midway(t, id))
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	f.until(t, id, "its attempts to be given up", func(j api.Job) bool { return again(j) > 0 })
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if j := f.done(t, id); again(j) > 2 {
+		t.Errorf("%d attempts were made again, want at most 2 (two slots)", again(j))
+	}
+}
+
 // The farm killed outright leaves no process behind; started again on the
 // same folder it goes on where it stopped.
 func TestFarmKilled(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"bobine/cmd/internal/api"
 	"bobine/encoder/packaging"
 )
 
@@ -23,7 +24,11 @@ import (
 // reads to the last frame, and the record names every file that is there.
 func TestFilmBecomesALadder(t *testing.T) {
 	f := start(t)
-	j := f.done(t, f.submit(t, film(t, 11, "320x180")).ID)
+	j, err := f.Submit(t.Context(), api.Request{Source: film(t, 11, "320x180"), Params: map[string]string{"outputs": "hls,dash,mp4"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j = f.done(t, j.ID)
 
 	if j.Progress != 1 || j.ETA != nil || j.Ended == nil || j.Slack <= 0 {
 		t.Errorf("an ended job shows progress %v, eta %v, ended %v, slack %v", j.Progress, j.ETA, j.Ended, j.Slack)

@@ -22,6 +22,12 @@ type publication struct {
 	tiles  map[int]storage.Ref // of the storyboard, where the winning chunks left them
 
 	posterFile *encoder.File
+	versions   queue.Versions
+}
+
+// versions are those of this worker.
+func (w *Worker) versions() queue.Versions {
+	return queue.Versions{Bobine: w.Version, FFmpeg: w.encoder.Version()}
 }
 
 // read gives one of the files that are to be published.
@@ -37,11 +43,14 @@ func (p publication) read(name string) ([]byte, error) {
 // assemble gathers the winning parts of a job, and what was made beside them
 // if that was verified.
 func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error) {
-	tasks, err := w.ledger.Tasks(ctx, j.ID)
-	if err != nil {
-		return publication{}, err
-	}
-	outcomes, err := w.ledger.Outcomes(ctx, j.ID)
+	var tasks []queue.Task
+	var outcomes map[string]queue.Outcome
+	err := w.insist(ctx, func() (err error) {
+		if tasks, err = w.ledger.Tasks(ctx, j.ID); err == nil {
+			outcomes, err = w.ledger.Outcomes(ctx, j.ID)
+		}
+		return err
+	})
 	if err != nil {
 		return publication{}, err
 	}
@@ -71,13 +80,18 @@ func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error)
 		return publication{}, fmt.Errorf("assemble job %s: %w", j.ID, err)
 	}
 	p.checks = fold(p.checks)
-	return p, w.compose(&p, j, outcomes[queue.TaskID(j.ID, queue.KindVerify, 0)].Beside)
+	verified := outcomes[queue.TaskID(j.ID, queue.KindVerify, 0)]
+	p.versions = w.versions()
+	if verified.Versions != nil {
+		p.versions = *verified.Versions
+	}
+	return p, w.compose(&p, j, verified.Beside)
 }
 
 // compose writes the playlists and the record.
 func (w *Worker) compose(p *publication, j queue.Job, beside []encoder.Stored) error {
 	p.film.Beside = beside
-	p.record = p.film.Record(j, p.posterFile, packaging.Versions{Bobine: w.Version, FFmpeg: w.encoder.Version()})
+	p.record = p.film.Record(j, p.posterFile, p.versions)
 	body, err := p.record.Marshal()
 	if err != nil {
 		return fmt.Errorf("write the record of job %s: %w", j.ID, err)

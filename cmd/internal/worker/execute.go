@@ -20,7 +20,11 @@ import (
 
 // execute does what the task says and returns what it leaves behind.
 func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, error) {
-	j, err := w.ledger.Job(ctx, t.Job)
+	var j queue.Job
+	err := w.insist(ctx, func() (err error) {
+		j, err = w.ledger.Job(ctx, t.Job)
+		return err
+	})
 	if err != nil {
 		return queue.Outcome{}, err
 	}
@@ -68,7 +72,7 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 	}
 	defer os.RemoveAll(dir)
 
-	report := func(p encoder.Progress) { w.progress(t.ID, p) }
+	report := func(p encoder.Progress) { w.progress(t, p) }
 	var res encoder.Result
 	folder, ext := "v", ".mp4"
 	switch t.Kind {
@@ -177,7 +181,7 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if err := firstFailed(checks); err != nil {
 		return queue.Outcome{}, err
 	}
-	return queue.Outcome{Made: pub.film.Made(), Checks: checks, Beside: beside}, nil
+	return queue.Outcome{Made: pub.film.Made(), Checks: checks, Beside: beside, Versions: &pub.versions}, nil
 }
 
 func firstFailed(checks []encoder.Check) error {
@@ -220,7 +224,11 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 	for _, f := range pub.record.Files {
 		keep[name(f.Name)] = true
 	}
-	return queue.Outcome{Outputs: out}, w.sweep(ctx, j, keep)
+	if err := w.sweep(ctx, j, keep); err != nil {
+		// The film is out: what is left over is only untidy.
+		w.log.Warn("what losing attempts left was not swept", "job", j.ID, "error", err)
+	}
+	return queue.Outcome{Outputs: out}, nil
 }
 
 // create stores a file that may exist already from an attempt whose reply

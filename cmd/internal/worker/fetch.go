@@ -71,6 +71,10 @@ func (w *Worker) fetch(ctx context.Context, j queue.Job) error {
 	}
 	res, err := w.client().Do(req)
 	if err != nil {
+		var bearer *url.Error // repeats the whole URL, which may be a signed one
+		if errors.As(err, &bearer) {
+			err = fmt.Errorf("ask %s: %w", u.Host, bearer.Err)
+		}
 		return sourceError(j, err)
 	}
 	defer res.Body.Close()

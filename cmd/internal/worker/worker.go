@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -14,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bobine/cmd/internal/settings"
-	"bobine/encoder"
 	"bobine/encoder/ffmpeg"
 	"bobine/queue"
 	"bobine/queue/redisq"
@@ -35,16 +35,11 @@ type Worker struct {
 	store   storage.Store
 	encoder *ffmpeg.Encoder
 	scratch string
+	lock    io.Closer // of the scratch folder, while we live
 
 	mu    sync.Mutex
 	seq   int64
-	holds map[string]*hold
-}
-
-// hold is one attempt in our hands.
-type hold struct {
-	queue.Hold
-	cancel context.CancelCauseFunc
+	holds map[queue.Message]*hold
 }
 
 // New connects to Redis and the store, and finds ffmpeg.
@@ -70,17 +65,18 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 	}
 	w := &Worker{
 		Worker: s, log: log, ledger: ledger, store: store, encoder: enc,
-		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[string]*hold{},
+		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[queue.Message]*hold{},
 	}
-	w.scratch, err = os.MkdirTemp(s.Scratch, "worker-")
-	if err != nil {
-		return nil, fmt.Errorf("make a scratch folder: %w", err)
+	if w.scratch, w.lock, err = scratch(s.Scratch); err != nil {
+		return nil, err
 	}
 	return w, nil
 }
 
 // Run works until ctx ends, then hands back what it holds.
 func (w *Worker) Run(ctx context.Context) error {
+	defer w.lock.Close()
+	defer os.Remove(w.scratch + ".lock")
 	defer os.RemoveAll(w.scratch)
 	q, err := redisq.New(w.Redis)
 	if err != nil {
@@ -122,47 +118,6 @@ func (w *Worker) beats(ctx context.Context) error {
 	}
 }
 
-func (w *Worker) beat(ctx context.Context, leaving bool) {
-	host, _ := os.Hostname()
-	w.mu.Lock()
-	w.seq++
-	b := queue.Beat{
-		Worker: w.id, Token: w.Token, PID: os.Getpid(), Host: host, Slots: w.Slots,
-		Seq: w.seq, Holds: make(map[string]queue.Hold, len(w.holds)), Leaving: leaving,
-	}
-	for id, h := range w.holds {
-		b.Holds[id] = h.Hold
-	}
-	w.mu.Unlock()
-	if err := w.ledger.Beat(ctx, b); err != nil && ctx.Err() == nil {
-		// Encodes go on: the controller's silence counts only while it has Redis itself.
-		w.log.Warn("heartbeat did not reach the ledger", "error", err)
-	}
-}
-
-// revoke stops the encodes whose attempt is not ours any more. A ledger that
-// does not answer revokes nothing.
-func (w *Worker) revoke(ctx context.Context) {
-	w.mu.Lock()
-	ids := make([]string, 0, len(w.holds))
-	for id := range w.holds {
-		ids = append(ids, id)
-	}
-	w.mu.Unlock()
-	for _, id := range ids {
-		t, err := w.ledger.Task(ctx, id)
-		if err != nil && !errors.Is(err, queue.ErrNotExist) {
-			return
-		}
-		w.mu.Lock()
-		h, ok := w.holds[id]
-		if ok && (err != nil || t.Attempt != h.Attempt || t.State.Ended() && t.State != queue.Finished) {
-			h.cancel(errRevoked)
-		}
-		w.mu.Unlock()
-	}
-}
-
 // handle runs one attempt from claim to report.
 func (w *Worker) handle(ctx context.Context, m queue.Message) {
 	log := w.log.With("task", m.Task, "attempt", m.Attempt)
@@ -177,16 +132,8 @@ func (w *Worker) handle(ctx context.Context, m queue.Message) {
 		log.Info("attempt not taken", "reason", err)
 		return
 	}
-	run, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w.mu.Lock()
-	w.holds[m.Task] = &hold{Hold: queue.Hold{Attempt: m.Attempt}, cancel: cancel}
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		delete(w.holds, m.Task)
-		w.mu.Unlock()
-	}()
+	run, release := w.hold(ctx, m)
+	defer release()
 	log.Info("attempt started", "kind", t.Kind)
 	outcome, err := w.execute(run, t)
 	w.report(ctx, run, t, outcome, err, log)
@@ -253,14 +200,5 @@ func (w *Worker) insist(ctx context.Context, f func() error) error {
 			return errors.Join(err, context.Cause(ctx))
 		case <-time.After(wait):
 		}
-	}
-}
-
-// progress notes how far an attempt's encode is; the next beat tells it.
-func (w *Worker) progress(task string, p encoder.Progress) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if h, ok := w.holds[task]; ok && p.Fraction > h.Fraction {
-		h.Progress = p
 	}
 }
