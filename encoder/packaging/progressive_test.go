@@ -2,6 +2,7 @@ package packaging
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -75,7 +76,7 @@ func kinds(t *testing.T, b []byte) []string {
 	var out []string
 	for r := bytes.NewReader(b); ; {
 		h, err := readHeader(r)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err == nil {
