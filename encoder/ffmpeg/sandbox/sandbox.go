@@ -32,10 +32,11 @@ type Box struct {
 // are the sandbox's to set. An error means that the program did not run: a
 // layer that was seen to hold and now does not is one.
 func Start(cmd *exec.Cmd, b Box) (*child.Process, error) {
+	program := cmd.Path
 	cmd.Env, cmd.Dir = environment(b), "/"
 	p, err := start(cmd, b)
 	if err != nil {
-		return nil, fmt.Errorf("start %s in its sandbox: %w", cmd.Path, err)
+		return nil, fmt.Errorf("start %s in its sandbox: %w", program, err)
 	}
 	return p, nil
 }
