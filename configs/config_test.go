@@ -83,7 +83,7 @@ func TestOrder(t *testing.T) {
 	}
 	c, err := configs.Load(file, []string{
 		"HOME=/root", "BOBINE_ENCODE_CHUNK=8s", "BOBINE_API_LISTEN=0.0.0.0:80", "BOBINE_FLEET_SLOTS=3",
-		"BOBINE_PROMISE=", "BOBINE_PARTNER=one", "BOBINE_PARTNER=two", "BOBINE_UNRELATED=x", "BOBINE_DATA=/srv/a=b",
+		"BOBINE_PROMISE=", "BOBINE_PARTNER=one", "BOBINE_PARTNER=two", "BOBINE_TEST_UNRELATED=x", "BOBINE_DATA=/srv/a=b",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -179,4 +179,13 @@ func wanted(t *testing.T, file string) []string {
 		wants = append(wants, m[1])
 	}
 	return wants
+}
+
+// A misspelt variable is told, with the one that was probably meant; those of
+// other programs and of our own tests are left alone.
+func TestStrayVariables(t *testing.T) {
+	_, err := configs.Load("", []string{"BOBINE_API_LISTN=127.0.0.1:1", "BOBINE_TEST_LOG=1", "HOME=/", "BOBINE_DATE="})
+	if err == nil || err.Error() != "BOBINE_API_LISTN: there is no such setting: do you mean BOBINE_API_LISTEN?" {
+		t.Errorf("it says %v", err)
+	}
 }

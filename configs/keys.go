@@ -73,8 +73,38 @@ func (k key) wrong(value, want string) error {
 	return fmt.Errorf("%s is %q: %s", k.path, value, want)
 }
 
+// ours begins the name of every variable that is a setting; not those of the
+// project's own tests and benchmarks.
+const ours = "BOBINE_"
+
+var notSettings = []string{ours + "TEST_", ours + "BENCH_"}
+
+// strays are the variables that look like settings and are none: a misspelt
+// one must not be ignored in silence.
+func strays(env, known []string) Problems {
+	var wrong Problems
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		other := slices.ContainsFunc(notSettings, func(p string) bool { return strings.HasPrefix(name, p) })
+		if !strings.HasPrefix(name, ours) || value == "" || other || slices.Contains(known, name) {
+			continue
+		}
+		p := Problem{name, "", "there is no such setting"}
+		if near := nearest(name, known); near != "" {
+			p.Message += fmt.Sprintf(": do you mean %s?", near)
+		}
+		wrong = append(wrong, p)
+	}
+	return wrong
+}
+
 func readEnv(c *Config, env []string, where places) Problems {
 	var wrong Problems
+	var known []string
+	for _, k := range keys(c) {
+		known = append(known, k.variable())
+	}
+	wrong = strays(env, known)
 	for _, k := range keys(c) {
 		for _, e := range env { // the last one counts, as for os/exec
 			name, value, _ := strings.Cut(e, "=")
