@@ -34,9 +34,9 @@ func (f finished) sound() bool   { return f.rendition.Width == 0 }
 func (f finished) meter() string { return "proof" + strings.ReplaceAll(f.rendition.Name, "-", "_") }
 func (f finished) probe() string { return f.file + ".proof" }
 
-// proof is the output that is compared with the reference. For pictures it
-// costs 0.1 % of the encode, for sound 2 % of its own: the decoding is paid
-// already.
+// proof is the output that is compared with the reference. What it adds to
+// the decode could not be measured: 2.5 CPU seconds with it and 2.7 without,
+// where the six rungs of 12 s of 1080p took 34.6 to encode.
 func (f finished) proof(s *ff.Stream) *ff.Stream {
 	if f.sound() {
 		if f.loudness != nil {

