@@ -37,7 +37,7 @@ func manifest(t *testing.T) map[string]string {
 
 // impossible are the clips this ffmpeg can make nothing of, with the reason.
 var impossible = map[string]string{
-	"broken_fragmented_bogus_duration.mp4": "its senc boxes are lost, so its samples stay encrypted",
+	"broken_fragmented_bogus_duration.mp4": "8192 bytes were put before its moof, and the base offsets in it still count without them",
 }
 
 // Every real clip ends as the manifest expects: made into every rung, frame

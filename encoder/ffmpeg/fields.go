@@ -148,6 +148,11 @@ func weave(v encoder.Video, s *ff.Stream, rate encoder.Rate) *ff.Stream {
 	switch {
 	case !v.Interlaced:
 		return s
+	case v.Rotation == 0 && !v.Mirrored:
+		// The deinterlacer takes frames of one size only, see resized.
+		s = s.Filter("scale", ff.Args{strconv.Itoa(v.CodedWidth), strconv.Itoa(v.CodedHeight)}, ff.KwArgs{"interl": -1})
+	}
+	switch {
 	case v.Telecine:
 		return s.Filter("fieldmatch", nil, ff.KwArgs{"order": parity, "combmatch": "full"}).
 			Filter("bwdif", ff.Args{"send_frame", parity, "interlaced"}).

@@ -16,12 +16,12 @@ import (
 
 // open is the source with one decoder thread, its clock moved by offset
 // seconds: what was at -offset is then zero.
-func open(path string, offset float64, more ff.KwArgs) *ff.Stream {
+func open(path string, offset float64, more ...ff.KwArgs) *ff.Stream {
 	args := ff.KwArgs{"threads": 1, "max_pixels": maxPixels, "itsoffset": strconv.FormatFloat(offset, 'f', 6, 64)}
 	for i := 0; i < len(limits); i += 2 {
 		args[limits[i][1:]] = limits[i+1]
 	}
-	return ff.Input(source(path), args, more)
+	return ff.Input(source(path), append([]ff.KwArgs{args}, more...)...)
 }
 
 // fan hands a stream to n users.

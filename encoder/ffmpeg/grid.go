@@ -34,7 +34,8 @@ func (j VideoJob) grid() *ff.Stream {
 		return ff.Input(fmt.Sprintf("color=c=black:s=%dx%d:r=%s", v.Width, v.Height, rate), ff.KwArgs{"f": "lavfi"}).
 			Trim(ff.KwArgs{"end_frame": c.Frames})
 	}
-	s := open(j.Input, -(v.Start + rate.Seconds(c.First)), j.seek()).Get(strconv.Itoa(v.Stream))
+	begin := v.Start + rate.Seconds(c.First)
+	s := open(j.Input, -begin, j.seek(), resized(v)).Get(strconv.Itoa(v.Stream))
 	s = weave(v, s, rate).Filter("fps", ff.Args{rate.String()}, ff.KwArgs{"start_time": 0})
 	switch {
 	case j.Ladder.Damaged == encoder.DamagedPublish:
@@ -58,4 +59,14 @@ func (j VideoJob) seek() ff.KwArgs {
 		"ss":             strconv.FormatFloat(v.Start+rate.Seconds(j.Chunk.First)-lead(v)/v.Rate.Float(), 'f', 6, 64),
 		"seek_timestamp": 1, "noaccurate_seek": "",
 	}
+}
+
+// resized keeps the graph when the picture changes its size in mid-stream: a
+// new one would count from the film's beginning again. Scaling takes frames
+// of any size; turning them does not.
+func resized(v encoder.Video) ff.KwArgs {
+	if v.Rotation != 0 || v.Mirrored {
+		return nil
+	}
+	return ff.KwArgs{"reinit_filter": 0}
 }
