@@ -121,7 +121,7 @@ type Check struct {
 type Result struct {
 	Tracks []Track `json:"tracks"`
 	Poster *File   `json:"poster,omitempty"` // the chunk that holds the poster's frame has it
-	Tiles  *File   `json:"tiles,omitempty"`  // pictures of the storyboard, as Ladder.Tiles lays them out
+	Tiles  *File   `json:"tiles,omitempty"`  // pictures of the storyboard, as Ladder.Tiles tells
 	Checks []Check `json:"checks"`
 
 	Warnings []string `json:"warnings,omitempty"` // what is missing because of the source, and where

@@ -18,19 +18,29 @@ func (l Ladder) Step() int64 {
 	return max(1, a)
 }
 
-// Tiles are the storyboard's pictures of one chunk, on one sheet.
+// Tiles are the storyboard's pictures of one chunk. They are kept raw, one
+// behind the other, in 4:2:0 with the full range of a JPEG.
 type Tiles struct {
 	Count         int   // 0: none
+	Due           bool  // the chunk's first picture is one of them; else it stands before them, and is of no use
 	First         int64 // picture of the chunk on the grid of Ladder.Step
 	Num, Den      int64 // distance between two of them, on that grid
-	Columns, Rows int
-	Width, Height int // of one
+	Width, Height int   // of one
 }
 
-// maxSheet is how tall a JPEG may become, with some room.
-const maxSheet = 60_000
+// Bytes is the size of one.
+func (t Tiles) Bytes() int { return t.Width * t.Height * 3 / 2 }
 
-// Tiles lays out the storyboard's pictures of a chunk. On the film's grid of
+// Kept counts the pictures that are kept: those of the storyboard, and the
+// chunk's first.
+func (t Tiles) Kept() int {
+	if t.Due || t.Count == 0 {
+		return t.Count
+	}
+	return t.Count + 1
+}
+
+// Tiles finds the storyboard's pictures of a chunk. On the film's grid of
 // Step, picture m is one of them when floor(m*Den/Num) is greater than it is
 // for m-1: the first at or after each multiple of the storyboard's distance.
 func (l Ladder) Tiles(c Chunk) Tiles {
@@ -43,9 +53,8 @@ func (l Ladder) Tiles(c Chunk) Tiles {
 	t := Tiles{First: c.First / step, Num: max(1, period.Num().Int64()), Den: period.Denom().Int64()}
 	end := t.First + (c.Frames+step-1)/step
 	t.Count = int(t.before(end) - t.before(t.First))
+	t.Due = t.before(t.First+1) > t.before(t.First)
 	t.Width, t.Height = s.tile(l.Video)
-	t.Columns = max(1, min(s.Columns, t.Count), (t.Count*t.Height+maxSheet-1)/maxSheet)
-	t.Rows = (t.Count + t.Columns - 1) / t.Columns
 	return t
 }
 
@@ -70,5 +79,5 @@ func (s Storyboard) tile(ladder []Rendition) (w, h int) {
 
 // TilesName is the file name of a chunk's tiles before publication.
 func TilesName(chunk, attempt int) string {
-	return fmt.Sprintf("c%05d-a%d-tiles.jpg", chunk, attempt)
+	return fmt.Sprintf("c%05d-a%d-tiles.yuv", chunk, attempt)
 }

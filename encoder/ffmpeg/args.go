@@ -27,12 +27,16 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 	for i, r := range j.Ladder.Video {
 		outputs = append(outputs, v.rungs[i].Output(source(j.raw(r.Name)), coder(r, r.Frames(j.Chunk))))
 	}
-	image := ff.KwArgs{"c:v": "mjpeg", "q:v": 3, "frames:v": 1, "f": "image2", "update": 1, "threads": 1, "fps_mode": "passthrough"}
 	if v.poster != nil {
-		outputs = append(outputs, v.poster.Output(source(j.file(PosterFile)), image))
+		// Its pictures take each other's place: the last stays.
+		outputs = append(outputs, v.poster.Output(source(j.file(PosterFile)), ff.KwArgs{
+			"c:v": "mjpeg", "q:v": 3, "f": "image2", "update": 1, "threads": 1, "fps_mode": "passthrough",
+		}))
 	}
 	if v.thumbs != nil {
-		outputs = append(outputs, v.thumbs.Output(source(j.file(TilesFile)), image))
+		outputs = append(outputs, v.thumbs.Output(source(j.file(TilesFile)), ff.KwArgs{
+			"c:v": "rawvideo", "f": "rawvideo", "fps_mode": "passthrough",
+		}))
 	}
 	outputs = append(outputs, v.reference.Output(source(j.file(thumbsFile)), rawThumbs))
 	return append([]string{"-copyts", "-max_error_rate", "1"}, ff.MergeOutputs(outputs...).GetArgs()...)

@@ -102,19 +102,28 @@ func TestStoryboard(t *testing.T) {
 	shown := 0
 	for _, c := range l.Chunks {
 		dir := t.TempDir()
-		if _, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir}); err != nil {
+		res, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir})
+		if err != nil {
 			t.Fatal(err)
+		}
+		is := func(what string, at int, args ...string) {
+			t.Helper()
+			got := tool(t, "ffmpeg", append(args, "-pix_fmt", "gray", "-f", "rawvideo", "-")...)
+			for _, k := range []int{at - 2, at - 1, at + 1, at + 2} {
+				if k >= 0 && k < len(want) && apart(got, want[k]) <= apart(got, want[at]) {
+					t.Errorf("%s looks like picture %d of the film, not %d", what, k, at)
+				}
+			}
+		}
+		if res.Poster != nil {
+			is("the poster", int(l.PosterFrame), "-i", dir+"/"+PosterFile, "-vf", "scale=64:36:flags=area:in_range=pc:out_range=tv")
 		}
 		tiles := l.Tiles(c)
 		for i := range tiles.Count {
-			crop := fmt.Sprintf("crop=64:36:%d:%d,scale=in_range=pc:out_range=tv", i%tiles.Columns*64, i/tiles.Columns*36)
-			got := tool(t, "ffmpeg", "-i", dir+"/"+TilesFile, "-vf", crop, "-pix_fmt", "gray", "-f", "rawvideo", "-")
-			at := (shown*7*25 + 9) / 10 // the first picture at or after
-			for _, k := range []int{at - 2, at - 1, at + 1, at + 2} {
-				if k >= 0 && k < len(want) && apart(got, want[k]) <= apart(got, want[at]) {
-					t.Errorf("picture %d of the storyboard looks like picture %d of the film, not %d", shown, k, at)
-				}
-			}
+			n := i + tiles.Kept() - tiles.Count
+			is(fmt.Sprintf("picture %d of the storyboard", shown), (shown*7*25+9)/10, // the first picture at or after
+				"-f", "rawvideo", "-s", "64x36", "-pix_fmt", "yuvj420p", "-i", dir+"/"+TilesFile,
+				"-vf", fmt.Sprintf("trim=start_frame=%d:end_frame=%d,scale=in_range=pc:out_range=tv", n, n+1))
 			shown++
 		}
 	}

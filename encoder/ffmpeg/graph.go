@@ -171,13 +171,13 @@ func scale(s *ff.Stream, w, h int, colour ff.KwArgs) *ff.Stream {
 // posterWidth is about the widest a poster gets.
 const posterWidth = 1280
 
-// still is picture n alone, in the colours of a JPEG.
+// still is picture n, and before it the first for the reason told at thumbs.
 func still(s *ff.Stream, p picture, n int64) *ff.Stream {
 	w, h := p.width, p.height
 	if w > posterWidth {
 		w, h = posterWidth, max(2, p.height*posterWidth/p.width/2*2)
 	}
-	return jpeg(s.Trim(ff.KwArgs{"start_frame": n, "end_frame": n + 1}), w, h)
+	return jpeg(s.Filter("select", ff.Args{fmt.Sprintf("eq(n,0)+eq(n,%d)", n)}), w, h)
 }
 
 // jpeg is a picture in the colours of a JPEG.
@@ -186,13 +186,13 @@ func jpeg(s *ff.Stream, w, h int) *ff.Stream {
 	return scale(s, w, h, colour).Filter("format", ff.Args{"yuvj420p"})
 }
 
-// thumbs are the storyboard's pictures of a chunk, all on one sheet. Picture n
-// is one of them when the time of the film's storyboard has moved on since
-// picture n-1, so that chunk borders neither lose nor double any.
+// thumbs are the storyboard's pictures of a chunk. Picture n is one of them
+// when the time of the film's storyboard has moved on since picture n-1, so
+// that chunk borders neither lose nor double any. The first is there in any
+// case: ffmpeg says nothing of its progress before each output has begun.
 func thumbs(s *ff.Stream, t encoder.Tiles) *ff.Stream {
 	at := func(n int64) string {
 		return fmt.Sprintf("floor((n+%d)*%d/%d)", t.First+n, t.Den, t.Num)
 	}
-	s = s.Filter("select", ff.Args{fmt.Sprintf("gt(%s,%s)", at(0), at(-1))})
-	return jpeg(s, t.Width, t.Height).Filter("tile", ff.Args{fmt.Sprintf("%dx%d", t.Columns, t.Rows)})
+	return jpeg(s.Filter("select", ff.Args{fmt.Sprintf("eq(n,0)+gt(%s,%s)", at(0), at(-1))}), t.Width, t.Height)
 }

@@ -30,7 +30,7 @@ type VideoJob struct {
 // The still pictures of a chunk.
 const (
 	PosterFile = "poster.jpg"
-	TilesFile  = "tiles.jpg"
+	TilesFile  = "tiles.yuv"
 )
 
 func (j VideoJob) file(name string) string { return filepath.Join(j.Dir, name) }
@@ -100,8 +100,13 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	if res.Poster, err = j.image(j.poster(), PosterFile); err != nil {
 		return encoder.Result{}, err
 	}
-	if res.Tiles, err = j.image(j.tiles().Count > 0, TilesFile); err != nil {
+	tiles := j.tiles()
+	if res.Tiles, err = j.image(tiles.Count > 0, TilesFile); err != nil {
 		return encoder.Result{}, err
+	}
+	if want := int64(tiles.Kept() * tiles.Bytes()); want > 0 && res.Tiles.Bytes != want {
+		detail := fmt.Sprintf("%d pictures are %d bytes, %d are there", tiles.Kept(), want, res.Tiles.Bytes)
+		return encoder.Result{}, &CheckError{encoder.Check{Name: "storyboard", Detail: detail}, TilesFile}
 	}
 	checks, err := e.verify(ctx, j.finished(res.Tracks), p.verifying)
 	if err != nil {

@@ -77,8 +77,7 @@ func Sheets(l encoder.Ladder, open func(chunk int) (io.ReadCloser, error), put f
 				sheet = image.NewRGBA(image.Rect(0, 0, b.Columns*t.Width, b.Rows*t.Height))
 				draw.Draw(sheet, sheet.Rect, image.NewUniform(color.Black), image.Point{}, draw.Src)
 			}
-			from := image.Pt(i%t.Columns*t.Width, i/t.Columns*t.Height)
-			draw.Draw(sheet, b.place(n%(b.Columns*b.Rows)), tiles, from, draw.Src)
+			draw.Draw(sheet, b.place(n%(b.Columns*b.Rows)), tiles, image.Pt(0, i*t.Height), draw.Src)
 			if n++; n%(b.Columns*b.Rows) == 0 || n == b.count {
 				if err := flush(); err != nil {
 					return fmt.Errorf("tile the storyboard: %w", err)
@@ -95,21 +94,28 @@ func (b board) place(i int) image.Rectangle {
 	return image.Rectangle{at, at.Add(image.Pt(b.width, b.height))}
 }
 
-func readTiles(open func(chunk int) (io.ReadCloser, error), chunk int, t encoder.Tiles) (image.Image, error) {
+// readTiles reads the raw pictures of a chunk, one above the other.
+func readTiles(open func(chunk int) (io.ReadCloser, error), chunk int, t encoder.Tiles) (*image.YCbCr, error) {
 	r, err := open(chunk)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxSegment))
-	if err != nil {
-		return nil, err
+	if t.Kept() > t.Count {
+		if _, err := io.CopyN(io.Discard, r, int64(t.Bytes())); err != nil {
+			return nil, err
+		}
 	}
-	want := image.Pt(t.Columns*t.Width, t.Rows*t.Height)
-	if head, err := jpeg.DecodeConfig(bytes.NewReader(b)); err != nil || head.Width != want.X || head.Height != want.Y {
-		return nil, fmt.Errorf("its tiles are %dx%d, not %dx%d (%w)", head.Width, head.Height, want.X, want.Y, err)
+	out := image.NewYCbCr(image.Rect(0, 0, t.Width, t.Count*t.Height), image.YCbCrSubsampleRatio420)
+	for i := range t.Count {
+		y, c := t.Width*t.Height, t.Width*t.Height/4
+		for _, plane := range [][]byte{out.Y[i*y : (i+1)*y], out.Cb[i*c : (i+1)*c], out.Cr[i*c : (i+1)*c]} {
+			if _, err := io.ReadFull(r, plane); err != nil {
+				return nil, fmt.Errorf("picture %d of %d: %w", i, t.Count, err)
+			}
+		}
 	}
-	return jpeg.Decode(bytes.NewReader(b))
+	return out, nil
 }
 
 // storyboard is the WebVTT file: for each span of time, the part of a sheet
