@@ -51,7 +51,7 @@ func TestRealClips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := clip(t, name)
-			got, err := make1(t, e, path, encoder.DamagedReject)
+			got, err := makeFirst(t, e, path, encoder.DamagedReject)
 			if why := impossible[name]; why != "" && errors.Is(err, encoder.ErrBadInput) {
 				t.Skipf("%s: %v", why, err)
 			}
@@ -65,7 +65,7 @@ func TestRealClips(t *testing.T) {
 				t.Fatalf("want it refused with the time of the damage, got %v", err)
 			}
 			if err != nil {
-				if got, err = make1(t, e, path, encoder.DamagedPublish); err != nil && expect == "either" {
+				if got, err = makeFirst(t, e, path, encoder.DamagedPublish); err != nil && expect == "either" {
 					return
 				}
 				if err != nil || len(got.warnings) == 0 {
@@ -86,25 +86,24 @@ type made struct {
 	files    map[string]string
 }
 
-// make1 makes a film up to its second chunk.
-func make1(t *testing.T, e *Encoder, path, damaged string) (made, error) {
+// makeFirst makes a film up to its second chunk.
+func makeFirst(t *testing.T, e *Encoder, path, damaged string) (made, error) {
 	t.Helper()
 	p := small()
 	p.Damaged = damaged
-	for i := range p.Video[0].Rungs {
-		p.Video[0].Rungs[i].CRF, p.Video[0].Rungs[i].Bitrate = 16, 4_000_000>>i
+	p.Video[0].Rungs = []encoder.Rung{
+		{Name: "180p", Width: 320, Height: 180, CRF: 18, Bitrate: 6_000_000},
+		{Name: "90p", Width: 160, Height: 90, CRF: 18, Bitrate: 3_000_000, MaxFPS: 30},
 	}
 	src, err := e.Probe(t.Context(), path)
 	if err != nil {
 		return made{}, err
 	}
-	l, err := encoder.Fit(p, src, 2*time.Second)
+	l, err := encoder.Fit(p, src, time.Second)
 	if err != nil {
 		return made{}, err
 	}
-	if len(l.Chunks) > 2 {
-		l.Chunks = l.Chunks[:2]
-	}
+	l.Chunks = l.Chunks[:min(2, len(l.Chunks))]
 	m := made{src: src, ladder: l, warnings: append(src.Warnings, src.Damage...)}
 	m.files, err = tryEncode(t, e, path, src, l, func(r encoder.Result) { m.warnings = append(m.warnings, r.Warnings...) })
 	return m, err

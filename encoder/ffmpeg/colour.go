@@ -33,6 +33,14 @@ func (e *Encoder) top(v encoder.Video, s *ff.Stream, w, h int) *ff.Stream {
 	if v.Range == "pc" {
 		colour["out_range"] = "tv"
 	}
+	if even := v.CodedWidth%2 == 0 && v.CodedHeight%2 == 0; len(colour) > 0 && e.zscale && even {
+		// swscale is five steps of 255 off where it changes the matrix, and slower.
+		in := ff.KwArgs{"w": w, "h": h, "filter": "bicubic", "m": "bt709", "r": "tv", "min": matrix}
+		if v.Range != "" {
+			in["rin"] = v.Range
+		}
+		return s.Filter("zscale", nil, in).Filter("setsar", ff.Args{"1"}).Filter("format", ff.Args{"yuv420p"})
+	}
 	return scale(s, w, h, colour).Filter("format", ff.Args{"yuv420p"})
 }
 

@@ -141,3 +141,23 @@ func TestFacts(t *testing.T) {
 		t.Errorf("got %+v", src)
 	}
 }
+
+// Colours of standard definition keep their hue on the way to BT.709.
+func TestColoursOfOldMatrix(t *testing.T) {
+	e := find(t)
+	p := small()
+	p.Video[0].Rungs = []encoder.Rung{{Name: "72p", Width: 128, Height: 96, CRF: 4, Bitrate: 9_000_000}}
+	for _, pixels := range []string{"tv", "pc"} {
+		path := film(t, "a.mov", "-f lavfi -i color=c=0xac6020:s=640x480:r=25:d=0.2 -vf scale=out_color_matrix=bt601:out_range="+pixels+
+			":flags=accurate_rnd,format=yuv420p -c:v libx264 -qp 0 -colorspace smpte170m -color_range "+pixels)
+		src, l := plan(t, e, path, p, time.Second)
+		file := encode(t, e, path, src, l)["72p"]
+		got := []byte(tool(t, "ffmpeg", "-i", file, "-frames:v", "1", "-vf", "scale=in_color_matrix=bt709:in_range=tv:flags=accurate_rnd+full_chroma_int,format=rgb24", "-f", "rawvideo", "-"))
+		for i, want := range []int{0xac, 0x60, 0x20} {
+			if d := int(got[i]) - want; d < -4 || d > 4 {
+				t.Errorf("%s: got colour %x, want ac6020", pixels, got[:3])
+				break
+			}
+		}
+	}
+}
