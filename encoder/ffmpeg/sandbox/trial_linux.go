@@ -145,7 +145,7 @@ func socket() unix.Errno {
 func fork() unix.Errno {
 	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 	if errno == 0 && pid == 0 {
-		unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		unix.Exit(0)
 	}
 	return errno
 }
