@@ -123,3 +123,23 @@ func BenchmarkStart(b *testing.B) {
 		})
 	}
 }
+
+// A trial tells a wall that is not there from one that is: in a container
+// that allows no namespaces, files and calls are still walled off.
+func TestTrialSeesWhatIsMissing(t *testing.T) {
+	need(t, "files")
+	need(t, "system calls")
+	for _, files := range []bool{true, false} {
+		f, err := attempt(walls{Files: files, Calls: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Network == "" || f.Processes == "" || f.Files != "" || f.Calls != "" || f.Limits != "" {
+			t.Errorf("without namespaces it found %+v", f)
+		}
+	}
+	f, err := attempt(walls{Spaces: standing().walls.Spaces})
+	if err != nil || standing().walls.Spaces != 0 && (f.Network != "" || f.Processes != "") {
+		t.Errorf("with namespaces it found %+v, %v", f, err)
+	}
+}
