@@ -58,6 +58,13 @@ func finish(b *testing.B, src encoder.Source, l encoder.Ladder, results []encode
 	if err != nil {
 		b.Fatal(err)
 	}
+	tiles := func(chunk int) (io.ReadCloser, error) { return os.Open(filepath.Join(dirs[chunk], ffmpeg.TilesFile)) }
+	if err := packaging.Sheets(l, tiles, func(name string, jpeg []byte) error {
+		put(name, bytes.NewReader(jpeg))
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
 	for _, f := range film.Files() {
 		put(f.Name, bytes.NewReader(f.Body))
 	}
