@@ -155,11 +155,14 @@ func TestAdvanceWholeWay(t *testing.T) {
 	if v, a := f.count(queue.KindVideo, queue.Waiting), f.count(queue.KindAudio, queue.Waiting); v != 3 || a != 1 {
 		t.Fatalf("%d picture and %d sound tasks wait, want 3 and 1", v, a)
 	}
-	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}}, nil)
+	f.run(queue.KindAudio, queue.Outcome{Encode: &encoder.Result{}, Warnings: []string{"the sound has a hole"}}, nil)
 	f.want(queue.Encoding)
 	before := f.v.job.Progress
 	f.run(queue.KindVideo, queue.Outcome{Encode: &encoder.Result{}}, nil)
 	f.want(queue.Verifying)
+	if !slices.Contains(f.v.job.Warnings, "the sound has a hole") {
+		t.Errorf("what the encode warned of is lost: %q", f.v.job.Warnings)
+	}
 	if f.v.job.Progress <= before || f.v.job.Progress >= 1 {
 		t.Errorf("progress went from %v to %v", before, f.v.job.Progress)
 	}

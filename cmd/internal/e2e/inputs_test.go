@@ -42,6 +42,11 @@ func TestSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fast, err := os.ReadFile(makeFile(t, filepath.Join(dir, "fast.mp4"), append(append(picture, x264...), "-movflags", "+faststart")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cutAfterMoov := write("cut-after.mp4", string(fast[:len(fast)*6/10]))
 	f := start(t)
 	for _, c := range []struct {
 		name, path string
@@ -51,6 +56,8 @@ func TestSources(t *testing.T) {
 	}{
 		{"text named .mp4", write("text.mp4", strings.Repeat("not a film\n", 100)), queue.Rejected, "not media", nil},
 		{"cut before its moov", write("cut.mp4", string(body[:len(body)/2])), queue.Rejected, "no moov", nil},
+		{"cut after its moov", cutAfterMoov, queue.Rejected, "the file ends at 0:00:0", nil},
+		{"two mono tracks", makeFile(t, filepath.Join(dir, "mono.mov"), append(append(sound, sound...), "-map", "0", "-map", "1", "-ac", "1", "-c:a", "pcm_s16le")...), queue.Done, "", []string{"und"}},
 		{"sound only", makeFile(t, filepath.Join(dir, "sound.m4a"), sound...), queue.Done, "", []string{"und"}},
 		{"no sound", makeFile(t, filepath.Join(dir, "mute.mp4"), append(picture, x264...)...), queue.Done, "", []string{"180p", "90p"}},
 		{"smaller than the smallest rung", makeFile(t, filepath.Join(dir, "stamp.mp4"), "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=2", "-c:v", "libx264"), queue.Done, "", []string{"90p"}},
