@@ -51,6 +51,9 @@ func (w *Worker) probe(ctx context.Context, j queue.Job) (queue.Outcome, error) 
 	}
 	src, err := w.encoder.Probe(ctx, path)
 	if err != nil {
+		if filepath.Base(path) != j.Origin.Name {
+			err = fmt.Errorf("%q: %w", j.Origin.Name, err) // it was fetched, and is kept under the job's id
+		}
 		return queue.Outcome{}, err
 	}
 	return queue.Outcome{Source: &src}, nil
