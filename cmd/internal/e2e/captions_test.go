@@ -1,14 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -71,16 +69,7 @@ func TestFilmWithCaptions(t *testing.T) {
 // captionsInABrowser waits for the words of the page's text track.
 func captionsInABrowser(t *testing.T, page string) {
 	program := chromium(t)
-	alloc, stop := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU)...)
-	defer stop()
-	ctx, cancel := chromedp.NewContext(alloc)
-	defer cancel()
-	ctx, cancelTimeout := context.WithTimeout(ctx, time.Minute)
-	defer cancelTimeout()
-	if err := chromedp.Do(ctx, chromedp.Navigate(page)); err != nil {
-		t.Fatal(err)
-	}
+	ctx := browse(t, program, page)
 	cues, err := chromedp.Run(ctx, chromedp.Evaluate[string](`new Promise((tell) => {
 		const t = document.querySelector("track");
 		const now = () => tell([...t.track.cues].map((c) => c.startTime + " " + c.text).join("|"));
