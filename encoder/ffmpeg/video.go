@@ -90,7 +90,8 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	res := encoder.Result{Checks: []encoder.Check{kept}, Warnings: warnings, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
 	for _, r := range j.Ladder.Video {
 		t, err := cut(j.raw(r.Name), j.file(r.Name+".mp4"), packaging.CutOptions{
-			Rendition: r.Name, Start: j.Chunk.First / r.Step * ticks(r.Rate), SegmentSamples: int(j.Ladder.SegmentFrames / r.Step),
+			Rendition: r.Name, Start: j.Chunk.First / r.Step * ticks(r.Rate),
+			SegmentSamples: int(j.Ladder.SegmentFrames / r.Step), Samples: r.Frames(j.Chunk),
 		})
 		if err != nil {
 			return encoder.Result{}, err

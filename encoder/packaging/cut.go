@@ -27,6 +27,7 @@ type CutOptions struct {
 	Rendition      string
 	Start          int64   // decode time of the film's or chunk's first sample, in ticks of the track's timescale
 	SegmentSamples int     // pictures in a segment; each segment must begin with a key frame
+	Samples        int64   // pictures to take, what follows is left out; 0: all
 	SegmentTime    float64 // seconds; the k-th segment of a sound begins with the audio frame nearest to k times this
 }
 
@@ -72,6 +73,7 @@ type cutter struct {
 	shift int64 // of the source's first picture: its composition offset
 	delay int64 // of the pictures we write: the composition offset that means "at once"
 	next  int64 // decode time of the next sample, as written
+	taken int64 // samples so far
 
 	start    int64 // of the gathered samples
 	samples  []sample
@@ -218,6 +220,11 @@ func (c *cutter) sample(src io.Reader, at int64, s sample) error {
 	if len(c.samples)+len(c.track.Segments) == 0 && at != c.o.Start {
 		return fmt.Errorf("the first audio frame begins at %d ticks, not at %d: fill up the beginning with silence", at, c.o.Start)
 	}
+	if c.o.Samples > 0 && c.taken == c.o.Samples {
+		_, err := io.CopyN(io.Discard, src, int64(s.size))
+		return err
+	}
+	c.taken++
 	if err := c.divide(at, s); err != nil {
 		return err
 	}

@@ -124,6 +124,21 @@ func TestCutOnePicture(t *testing.T) {
 	}
 }
 
+// Pictures behind those asked for are left out, and those before are whole
+// without them when a GOP ends there.
+func TestCutLeavesTheTail(t *testing.T) {
+	out, track := cut(t, picture(t, 0, 21, 90), CutOptions{Rendition: "90p", SegmentSamples: 10, Samples: 20})
+	if n := track.Samples(); n != 20 || len(track.Segments) != 2 {
+		t.Errorf("%d pictures in %d segments, want 20 in 2", n, len(track.Segments))
+	}
+	told(t, out, track)
+	file := filepath.Join(t.TempDir(), "out.mp4")
+	os.WriteFile(file, out, 0o600)
+	if n := strings.Fields(run(t, "ffprobe", "-v", "error", "-show_entries", "frame=pts", "-of", "csv=p=0", file)); len(n) != 20 {
+		t.Errorf("%d pictures decode, want 20", len(n))
+	}
+}
+
 // The samples of the source arrive unchanged: the joined chunk decodes to the
 // very pictures of the file ffmpeg wrote.
 func TestCutKeepsPictures(t *testing.T) {
