@@ -99,13 +99,13 @@ func strays(env, known []string) Problems {
 }
 
 func readEnv(c *Config, env []string, where places) Problems {
-	var wrong Problems
-	var known []string
-	for _, k := range keys(c) {
-		known = append(known, k.variable())
+	all := keys(c)
+	known := make([]string, len(all))
+	for i, k := range all {
+		known[i] = k.variable()
 	}
-	wrong = strays(env, known)
-	for _, k := range keys(c) {
+	wrong := strays(env, known)
+	for _, k := range all {
 		for _, e := range env { // the last one counts, as for os/exec
 			name, value, _ := strings.Cut(e, "=")
 			if name != k.variable() || value == "" {

@@ -43,11 +43,10 @@ func (w *Worker) progress(t queue.Task, p encoder.Progress) {
 }
 
 func (w *Worker) beat(ctx context.Context, leaving bool) {
-	host, _ := os.Hostname()
 	w.mu.Lock()
 	w.seq++
 	b := queue.Beat{
-		Worker: w.id, Token: w.Token, PID: os.Getpid(), Host: host, Slots: w.Slots,
+		Worker: w.id, Token: w.Token, PID: os.Getpid(), Host: w.host, Slots: w.Slots,
 		Seq: w.seq, Holds: make(map[string]queue.Hold, len(w.holds)), Leaving: leaving,
 	}
 	for m, h := range w.holds {

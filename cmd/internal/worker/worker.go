@@ -30,6 +30,7 @@ var errRevoked = errors.New("the attempt was taken away")
 type Worker struct {
 	settings.Worker
 	id      string
+	host    string // this machine's name
 	log     *slog.Logger
 	ledger  *state.Ledger
 	store   storage.Store
@@ -64,7 +65,7 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 		return nil, fmt.Errorf("read this machine's name: %w", err)
 	}
 	w := &Worker{
-		Worker: s, log: log, ledger: ledger, store: store, encoder: enc,
+		Worker: s, log: log, ledger: ledger, store: store, encoder: enc, host: host,
 		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[queue.Message]*hold{},
 	}
 	if w.scratch, w.lock, err = scratch(s.Scratch); err != nil {
