@@ -40,6 +40,15 @@ type Job struct {
 	Warnings   []string        `json:"warnings,omitempty"`
 	Error      *Fault          `json:"error,omitempty"` // why it ended rejected or failed
 
+	Way       Way    `json:"way,omitempty"`       // how it arrived
+	Key       string `json:"key,omitempty"`       // what tells its source from others'; repeats lead here
+	Reference string `json:"reference,omitempty"` // the partner's own
+	Drop      string `json:"drop,omitempty"`      // what it is part of
+	Paused    bool   `json:"paused,omitempty"`    // an operator's wish: none of its tasks starts
+	Bumped    bool   `json:"bumped,omitempty"`    // an operator's wish: ahead of all
+	AtRisk    bool   `json:"at_risk,omitempty"`   // it was told that the deadline may be missed
+	Await     *Await `json:"await,omitempty"`     // nil once its source was seen
+
 	Tasks    int     `json:"tasks"`     // made so far
 	TasksEnd int     `json:"tasks_end"` // finished of those
 	Attempts int     `json:"attempts"`  // handed out, over all tasks
@@ -50,10 +59,21 @@ type Job struct {
 
 // Origin is where the source lies. It is read, never written.
 type Origin struct {
-	URL   string `json:"url"`   // file:///abs/path or http(s)://…
+	URL   string `json:"url"`   // file:///abs/path, http(s)://… or s3://bucket/key
 	Name  string `json:"name"`  // as the partner calls it; only ever shown
 	Bytes int64  `json:"bytes"` // 0: unknown
 	Mark  string `json:"mark"`  // changes when the source does: an ETag, or size and time of a file
+
+	VersionID string    `json:"version_id,omitempty"` // S3: the version to read; "": the present one
+	Sequencer string    `json:"sequencer,omitempty"`  // S3: see Notice
+	Modified  time.Time `json:"modified,omitzero"`    // by its store
+}
+
+// Await is the wait for a source that was told of before it was there.
+type Await struct {
+	Since time.Time `json:"since"`
+	Next  time.Time `json:"next"` // look
+	Tries int       `json:"tries"`
 }
 
 // Made is a rendition as it came out.
@@ -107,6 +127,9 @@ const (
 	CodeLost     = "worker-lost"
 	CodeSource   = "source-unreachable"
 	CodeInternal = "internal"
+
+	CodeNever      = "never-arrived" // the source was told of and did not come
+	CodeSuperseded = "superseded"    // a newer version of the source came before this one began
 )
 
 // Kind is what a task does.
@@ -133,6 +156,13 @@ type Task struct {
 	Deadline time.Time `json:"deadline"`
 	Work     float64   `json:"work"` // relative size, for the job's progress
 
+	Chunks int           `json:"chunks,omitempty"` // that the film has; 0: not cut
+	Cost   float64       `json:"cost,omitempty"`   // estimated seconds of one slot; 0: unknown
+	Need   time.Duration `json:"need,omitempty"`   // what the job may need yet from this task's start to its end: with less time left it runs ahead of all
+	Bumped bool          `json:"bumped,omitempty"` // it runs ahead of all
+	Held   bool          `json:"held,omitempty"`   // its job is paused
+	Paid   float64       `json:"paid,omitempty"`   // virtual seconds its partner was charged for the attempt
+
 	State     TaskState `json:"state"`
 	Attempt   int       `json:"attempt"`             // 0: never handed out
 	Owner     string    `json:"owner,omitempty"`     // worker of the running attempt
@@ -144,13 +174,6 @@ type Task struct {
 	Fault     *Fault    `json:"fault,omitempty"`     // of the last attempt that failed
 
 	Version int64 `json:"-"`
-}
-
-// Order is the place of the task in the line: the least runs first. Plain
-// earliest deadline today, and here is where partners' shares will count.
-func (t Task) Order() float64 {
-	// The chunks of a film in their order: they share the millisecond.
-	return float64(t.Deadline.UnixMilli()) + float64(min(t.Chunk, 4095))/4096
 }
 
 // Encodes tells whether tasks of the kind make media. Verification waits for

@@ -97,14 +97,14 @@ const (
 	Finish   TaskEvent = "finish"   // attempt N succeeded
 	Again    TaskEvent = "again"    // attempt N failed, was lost or was handed back: wait for another
 	GiveUp   TaskEvent = "give up"  // it failed for good
-	Drop     TaskEvent = "drop"     // its job ended
+	Discard  TaskEvent = "drop"     // its job ended
 	Revive   TaskEvent = "revive"   // an operator retries the job
 )
 
 var taskTransitions = map[TaskState]map[TaskEvent]TaskState{
-	Waiting:    {Dispatch: Dispatched, Drop: Dropped},
-	Dispatched: {Claim: Running, Again: Waiting, GiveUp: Broken, Drop: Dropped},
-	Running:    {Finish: Finished, Again: Waiting, GiveUp: Broken, Drop: Dropped},
+	Waiting:    {Dispatch: Dispatched, Discard: Dropped},
+	Dispatched: {Claim: Running, Again: Waiting, GiveUp: Broken, Discard: Dropped},
+	Running:    {Finish: Finished, Again: Waiting, GiveUp: Broken, Discard: Dropped},
 	Finished:   {Revive: Waiting}, // after a cancel, when its output was swept
 	Broken:     {Revive: Waiting},
 	Dropped:    {Revive: Waiting},

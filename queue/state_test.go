@@ -16,7 +16,7 @@ import (
 var (
 	events     = []queue.Event{queue.Start, queue.Planned, queue.Encoded, queue.Proved, queue.Shown, queue.Copied, queue.Refuse, queue.Break, queue.Cancel, queue.Retry}
 	taskStates = []queue.TaskState{queue.Waiting, queue.Dispatched, queue.Running, queue.Finished, queue.Broken, queue.Dropped}
-	taskEvents = []queue.TaskEvent{queue.Dispatch, queue.Claim, queue.Finish, queue.Again, queue.GiveUp, queue.Drop, queue.Revive}
+	taskEvents = []queue.TaskEvent{queue.Dispatch, queue.Claim, queue.Finish, queue.Again, queue.GiveUp, queue.Discard, queue.Revive}
 )
 
 // picture draws a transition table: a line for each state, a column for each

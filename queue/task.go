@@ -95,7 +95,7 @@ func (t *Task) Abandon(now time.Time) error {
 	if t.State.Ended() {
 		return nil
 	}
-	return t.move(Drop, now)
+	return t.move(Discard, now)
 }
 
 // Renew puts an ended task back in the line, with a clean slate.

@@ -49,10 +49,10 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 // What the controller reads at each turn.
-func BenchmarkLine(b *testing.B) {
+func BenchmarkLanes(b *testing.B) {
 	l, ctx := crowd(b), b.Context()
 	for b.Loop() {
-		if got := must(l.Line(ctx, noon, 32))(b); len(got) != 32 {
+		if got := must(heads(ctx, l, noon, 32))(b); len(got) != 32 {
 			b.Fatalf("%d tasks", len(got))
 		}
 	}

@@ -137,11 +137,11 @@ func audit(ctx context.Context, r *rapid.T, l *state.Ledger, wrote *sync.Map) {
 			in[t.ID] = index
 		}
 	}
-	line, err := l.Line(ctx, noon, 100)
+	line, err := heads(ctx, l, noon, 100)
 	look("line", line, err)
 	out, err := l.Out(ctx)
 	look("out", out, err)
-	both, err := l.Line(ctx, noon.Add(2*time.Hour), 100)
+	both, err := heads(ctx, l, noon.Add(2*time.Hour), 100)
 	must(err)
 	for _, t := range both {
 		if in[t.ID] == "" {
@@ -185,7 +185,7 @@ func audit(ctx context.Context, r *rapid.T, l *state.Ledger, wrote *sync.Map) {
 	if want := version("j", 1); j.Version != want {
 		r.Errorf("the job is at version %d after %d commits", j.Version, want)
 	}
-	active, err := l.Active(ctx)
+	active, err := l.Jobs(ctx, state.Filter{States: queue.States[:6]})
 	must(err)
 	if (len(active) == 1) == j.State.Ended() {
 		r.Errorf("a job that is %s is active: %t", j.State, len(active) == 1)
@@ -235,7 +235,7 @@ func TestLostAnswers(t *testing.T) {
 		equal(t, "outcome", must(l.Outcomes(ctx, id))(t)[task].Warnings, []string{id})
 	}
 	equal(t, "changes by the other", byOther.Load(), int64(40))
-	equal(t, "jobs", len(must(l.Active(ctx))(t)), 20)
+	equal(t, "jobs", len(must(l.Jobs(ctx, state.Filter{}))(t)), 20)
 }
 
 // Redis killed with -9 in the middle of commits keeps each one it acknowledged.

@@ -1,18 +1,28 @@
--- Lets retries whose time has come into the line, then returns json and
--- version of its first tasks.
--- KEYS[1] prefix of all keys; ARGV now in ms, how many
-local prefix = KEYS[1]
-local line, later = prefix .. 'line', prefix .. 'later'
+-- Lets retries whose time has come into their lines, then returns the farm's
+-- virtual time and, for each partner with waiting tasks: name, virtual time
+-- served, how many wait, and json and version of the first ones.
+-- KEYS[1] prefix of all keys; ARGV now in ms, how many tasks in all, at most,
+-- how many of one partner
+local prefix, now, all, most = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local later = prefix .. 'later'
 
 -- A farm-wide fault may have made thousands due at once: the rest comes with
 -- the next call, so that no call holds up Redis.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', ARGV[1], 'LIMIT', 0, 1000)) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, 1000)) do
+  local task = redis.call('HMGET', prefix .. 'task:' .. id, 'order', 'partner')
   redis.call('ZREM', later, id)
-  redis.call('ZADD', line, redis.call('HGET', prefix .. 'task:' .. id, 'order'), id)
+  redis.call('ZADD', prefix .. 'line:' .. task[2], task[1], id)
+  redis.call('SADD', prefix .. 'lines', task[2])
 end
 
-local found = {}
-for _, id in ipairs(redis.call('ZRANGE', line, 0, tonumber(ARGV[2]) - 1)) do
-  table.insert(found, redis.call('HMGET', prefix .. 'task:' .. id, 'json', 'v'))
+local partners = redis.call('SMEMBERS', prefix .. 'lines')
+local each = math.max(1, math.min(most, math.floor(all / math.max(1, #partners))))
+local found = {redis.call('GET', prefix .. 'clock') or '0'}
+for _, p in ipairs(partners) do
+  local line, tasks = prefix .. 'line:' .. p, {}
+  for _, id in ipairs(redis.call('ZRANGE', line, 0, each - 1)) do
+    table.insert(tasks, redis.call('HMGET', prefix .. 'task:' .. id, 'json', 'v'))
+  end
+  table.insert(found, {p, redis.call('HGET', prefix .. 'served', p) or '0', redis.call('ZCARD', line), tasks})
 end
 return found

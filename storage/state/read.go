@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -67,13 +66,14 @@ func (l *Ledger) Jobs(ctx context.Context, f Filter) ([]queue.Job, error) {
 	return out, nil
 }
 
-// Active lists the jobs that have not ended, the oldest first.
-func (l *Ledger) Active(ctx context.Context) ([]queue.Job, error) {
-	ids, err := l.rdb.ZRange(ctx, key("active"), 0, -1).Result()
+// Begun lists the ids of the jobs that are under way: neither waiting for
+// their first task nor ended.
+func (l *Ledger) Begun(ctx context.Context) ([]string, error) {
+	ids, err := l.rdb.SMembers(ctx, key("begun")).Result()
 	if err != nil {
-		return nil, fmt.Errorf("list active jobs: %w", err)
+		return nil, fmt.Errorf("list jobs under way: %w", err)
 	}
-	return many(ctx, l, "job", ids, setJob)
+	return ids, nil
 }
 
 // Tasks lists the tasks of one job in the order made.
@@ -83,28 +83,6 @@ func (l *Ledger) Tasks(ctx context.Context, job string) ([]queue.Task, error) {
 		return nil, fmt.Errorf("list tasks of job %s: %w", job, err)
 	}
 	return many(ctx, l, "task", ids, setTask)
-}
-
-// Line lists the first n waiting tasks, by Order, whose NotBefore has come.
-func (l *Ledger) Line(ctx context.Context, now time.Time, n int) ([]queue.Task, error) {
-	if n < 1 {
-		return nil, nil
-	}
-	found, err := lineScript.Run(ctx, l.rdb, []string{prefix}, now.UnixMilli(), n).Slice()
-	if err != nil {
-		return nil, fmt.Errorf("read the line: %w", err)
-	}
-	tasks := make([]queue.Task, 0, len(found))
-	for _, f := range found {
-		t, err := decode(f.([]any), setTask)
-		if err != nil {
-			return nil, fmt.Errorf("read the line: %w", err)
-		}
-		if !t.NotBefore.After(now) { // else another caller's clock is ahead of ours
-			tasks = append(tasks, t)
-		}
-	}
-	return tasks, nil
 }
 
 // Out lists the dispatched and running tasks of all jobs, longest in their

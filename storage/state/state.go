@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,11 +30,22 @@ var (
 // The keys share one hash tag, so that a Redis Cluster keeps them together
 // and one script may change them all:
 //
-//	job:<id>, task:<id>   hash: json, v (version); a task also: order, outcome
+//	job:<id>, task:<id>, partner:<name>, delivery:<id>
+//	                      hash: json, v (version); a task also: order, partner, outcome
 //	tasks:<job>           list: task ids, in the order made
 //	jobs, active          sorted by creation: all jobs, those not ended
-//	line, later           sorted by Order, by NotBefore: the waiting tasks
+//	begun                 set: active jobs that are no longer only received
+//	awaited               sorted by the next look: jobs whose source is not there yet
+//	lines, line:<partner> set of partners with waiting tasks; those sorted by Order
+//	later                 sorted by NotBefore: tasks that wait for another try
 //	out                   sorted by Since: dispatched and running tasks
+//	served, clock         hash: virtual time of each partner; the farm's
+//	moved, moves          sorted by a counter: jobs with a task that ended since they were looked at
+//	key:<name>            string: what a name leads to
+//	drop:<id>             hash: how many jobs in each state; created, last, partner, reference
+//	dropjobs:<id>         sorted by creation: its jobs
+//	drops, dropsopen      sorted by the last arrival: all; those whose end was not told
+//	deliveries, outbox    sorted by creation, by the next try
 //	op:<id>               a commit that was made, for a caller that missed the answer
 //	beat:<worker>         string, expires; the set "workers" names them
 //	wake                  channel
@@ -81,10 +91,23 @@ func (l *Ledger) Close() error { return l.rdb.Close() }
 // Change is what one Commit writes. Each record carries the Version it was
 // read at, 0 when it must not exist yet, and is one further afterwards.
 type Change struct {
-	Jobs     []queue.Job
-	Tasks    []queue.Task
-	Outcomes map[string]queue.Outcome // by id of a task among Tasks: the task's version guards it
-	Forget   []string                 // ids of tasks whose outcome is dropped
+	Jobs       []queue.Job
+	Tasks      []queue.Task
+	Outcomes   map[string]queue.Outcome // by id of a task among Tasks: the task's version guards it
+	Forget     []string                 // ids of tasks whose outcome is dropped
+	Keys       []Key
+	Charges    []queue.Charge
+	Partners   []queue.Partner
+	Removed    []queue.Partner  // partners that are no longer; a new one of the name begins at version 0
+	Deliveries []queue.Delivery // told when this is true
+}
+
+// Key is a name that leads somewhere, such as from a source to its job.
+type Key struct {
+	Name string
+	Was  string        // what it must lead to before; "": nothing
+	Is   string        // what it leads to afterwards; "": nothing
+	Life time.Duration // 0: for ever
 }
 
 // Create stores a new job with its first tasks. ErrExist.
@@ -163,82 +186,6 @@ func (l *Ledger) UpdateJob(ctx context.Context, id string, fn func(*queue.Job) e
 		j.Version++
 		return j, err
 	}
-}
-
-// The change as commit.lua reads it. The records travel as JSON text inside
-// JSON: the script stores them without knowing their fields.
-type (
-	changeDoc struct {
-		Jobs   []jobDoc  `json:"jobs,omitempty"`
-		Tasks  []taskDoc `json:"tasks,omitempty"`
-		Forget []string  `json:"forget,omitempty"`
-	}
-	jobDoc struct {
-		ID      string `json:"id"`
-		Version int64  `json:"v"`
-		JSON    string `json:"json"`
-		Created int64  `json:"created"`
-		Active  bool   `json:"active"`
-	}
-	taskDoc struct {
-		ID      string  `json:"id"`
-		Version int64   `json:"v"`
-		JSON    string  `json:"json"`
-		Job     string  `json:"job"`
-		Order   float64 `json:"order"`
-		Place   string  `json:"place"` // the index that holds it: line, later, out or none
-		Score   float64 `json:"score"` // its rank there
-		Outcome string  `json:"outcome,omitempty"`
-	}
-)
-
-func (c Change) encode() (string, error) {
-	d := changeDoc{Forget: c.Forget}
-	for _, j := range c.Jobs {
-		text, err := json.Marshal(j)
-		if err != nil {
-			return "", fmt.Errorf("job %s: %w", j.ID, err)
-		}
-		d.Jobs = append(d.Jobs, jobDoc{j.ID, j.Version, string(text), j.Created.UnixMilli(), !j.State.Ended()})
-	}
-	told := 0
-	for _, t := range c.Tasks {
-		text, err := json.Marshal(t)
-		if err != nil {
-			return "", fmt.Errorf("task %s: %w", t.ID, err)
-		}
-		td := taskDoc{ID: t.ID, Version: t.Version, JSON: string(text), Job: t.Job, Order: t.Order()}
-		td.Place, td.Score = place(t)
-		if o, ok := c.Outcomes[t.ID]; ok {
-			text, err := json.Marshal(o)
-			if err != nil {
-				return "", fmt.Errorf("outcome of task %s: %w", t.ID, err)
-			}
-			td.Outcome = string(text)
-			told++
-		}
-		d.Tasks = append(d.Tasks, td)
-	}
-	if told < len(c.Outcomes) {
-		return "", errors.New("an outcome belongs to none of the tasks of the change")
-	}
-	text, err := json.Marshal(d)
-	return string(text), err
-}
-
-// place is the index a task belongs in, and its score there. Whether a
-// retry's time has come is not known here: Line moves it when it has.
-func place(t queue.Task) (string, float64) {
-	switch t.State {
-	case queue.Waiting:
-		if !t.NotBefore.IsZero() {
-			return "later", float64(t.NotBefore.UnixMilli())
-		}
-		return "line", t.Order()
-	case queue.Dispatched, queue.Running:
-		return "out", float64(t.Since.UnixMilli())
-	}
-	return "none", 0
 }
 
 func key(parts ...string) string { return prefix + strings.Join(parts, ":") }

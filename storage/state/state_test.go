@@ -92,6 +92,16 @@ func ids[R any](rs []R) []string {
 	return out
 }
 
+// heads are the first n waiting tasks of all partners.
+func heads(ctx context.Context, l *state.Ledger, now time.Time, n int) ([]queue.Task, error) {
+	lanes, _, err := l.Lanes(ctx, now, n, n)
+	var out []queue.Task
+	for _, lane := range lanes {
+		out = append(out, lane.Heads...)
+	}
+	return out, err
+}
+
 func equal(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -195,7 +205,7 @@ func TestLine(t *testing.T) {
 	if err := l.Create(ctx, film("j1"), tasks...); err != nil {
 		t.Fatal(err)
 	}
-	line := func(after time.Duration, n int) []string { return ids(must(l.Line(ctx, noon.Add(after), n))(t)) }
+	line := func(after time.Duration, n int) []string { return ids(must(heads(ctx, l, noon.Add(after), n))(t)) }
 	equal(t, "before its time", line(0, 10), []string{"j1.video.3", "j1.video.0", "j1.video.2"})
 	equal(t, "when its time comes", line(time.Minute, 2), []string{"j1.video.1", "j1.video.3"})
 	equal(t, "on a clock behind", line(0, 10), []string{"j1.video.3", "j1.video.0", "j1.video.2"})
@@ -247,5 +257,4 @@ func TestJobs(t *testing.T) {
 			equal(t, "first", got[:min(2, len(got))], tt.head)
 		})
 	}
-	equal(t, "active jobs, oldest first", ids(must(l.Active(ctx))(t))[:2], []string{"j000", "j003"})
 }

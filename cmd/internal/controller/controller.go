@@ -63,6 +63,7 @@ type Controller struct {
 	storeDir   string
 	scratch    string
 	poke       chan struct{} // wakes the loop
+	looked     time.Time     // when every job under way was looked at last
 	stopping   chan struct{}
 	background errgroup.Group
 	cleanup    []func() error // run last to first

@@ -65,32 +65,60 @@ func (c *Controller) turn(ctx context.Context, now time.Time) error {
 	return c.feed(ctx, c.silence.live(beats, instances, now), out, now)
 }
 
-// advanceAll moves the jobs that are under way.
+// lookAll is how often every job under way is looked at, moved or not.
+const lookAll = 30 * time.Second
+
+// advanceAll moves the jobs of which a task ended, and now and then looks at
+// all that are under way: an error may have kept one from going on.
 func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
-	jobs, err := c.ledger.Active(ctx)
+	moves, err := c.ledger.Moved(ctx, 256)
 	if err != nil {
 		return err
 	}
-	for _, j := range jobs {
-		if j.State == queue.Received {
-			continue
+	var settled []state.Move
+	for _, m := range moves {
+		ok, err := c.advanceJob(ctx, m.Job, now)
+		if err != nil {
+			return err
 		}
-		if err := c.advanceJob(ctx, j, now); err != nil {
+		if ok {
+			settled = append(settled, m)
+		}
+	}
+	if err := c.ledger.Settle(ctx, settled...); err != nil {
+		return err
+	}
+	if now.Sub(c.looked) < lookAll {
+		return nil
+	}
+	ids, err := c.ledger.Begun(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := c.advanceJob(ctx, id, now); err != nil {
 			return err
 		}
 	}
+	c.looked = now
 	return nil
 }
 
-func (c *Controller) advanceJob(ctx context.Context, j queue.Job, now time.Time) error {
-	v := view{job: j, chunk: c.config.Encode.Chunk}
+// advanceJob moves one job as far as it goes. The first result is false when
+// somebody else changed it meanwhile: look again.
+func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (bool, error) {
+	v := view{chunk: c.config.Encode.Chunk}
 	var err error
-	if v.tasks, err = c.ledger.Tasks(ctx, j.ID); err != nil {
-		return err
+	if v.job, err = c.ledger.Job(ctx, id); err != nil {
+		return false, err
 	}
-	if v.outcomes, err = c.ledger.Outcomes(ctx, j.ID); err != nil {
-		return err
+	if v.tasks, err = c.ledger.Tasks(ctx, id); err != nil {
+		return false, err
 	}
+	if v.outcomes, err = c.ledger.Outcomes(ctx, id); err != nil {
+		return false, err
+	}
+	j := v.job
 	if j.Ladder == nil {
 		v.profile, v.noProfile = c.profile(j.Profile, j.Params)
 	}
@@ -98,17 +126,17 @@ func (c *Controller) advanceJob(ctx context.Context, j queue.Job, now time.Time)
 	if err != nil {
 		// One job's trouble is not the farm's.
 		c.log.Error("a job cannot be moved", "job", j.ID, "state", j.State, "error", err)
-		return nil
+		return true, nil
 	}
 	if !moved {
-		return nil
+		return true, nil
 	}
 	err = c.ledger.Commit(ctx, change)
 	if errors.Is(err, state.ErrConflict) {
-		return nil // somebody was faster: the next turn sees it
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if next := change.Jobs[0]; next.State != j.State {
 		c.log.Info("job moved", "job", j.ID, "from", j.State, "to", next.State)
@@ -116,7 +144,7 @@ func (c *Controller) advanceJob(ctx context.Context, j queue.Job, now time.Time)
 			c.sweepLater(next)
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // reclaim takes attempts back from workers that vanished, and from the way
@@ -167,20 +195,57 @@ func (c *Controller) feed(ctx context.Context, beats []queue.Beat, out []queue.T
 	if free < 1 {
 		return nil
 	}
-	line, err := c.ledger.Line(ctx, now, free)
+	choices, err := c.choose(ctx, out, min(free, atOnce), now)
 	if err != nil {
 		return err
 	}
-	for _, t := range line {
-		if err := c.dispatch(ctx, t, now); err != nil {
+	for _, x := range choices {
+		if err := c.dispatch(ctx, x, now); err != nil {
 			return err
 		}
+	}
+	if len(choices) > 0 && len(choices) < free {
+		c.wakeLoop() // more wait than were read at once
 	}
 	return nil
 }
 
+// atOnce bounds the tasks handed out in one turn, headsRead those that are
+// looked at to choose them.
+const (
+	atOnce    = 64
+	headsRead = 512
+)
+
+// choose picks the next tasks of the line, fairly between partners.
+func (c *Controller) choose(ctx context.Context, out []queue.Task, n int, now time.Time) ([]queue.Choice, error) {
+	lanes, clock, err := c.ledger.Lanes(ctx, now, headsRead, n)
+	if err != nil || len(lanes) == 0 {
+		return nil, err
+	}
+	partners, err := c.ledger.Partners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	running := map[string]int{}
+	for _, t := range out {
+		running[t.Partner]++
+	}
+	for i := range lanes {
+		l := &lanes[i]
+		l.Running = running[l.Partner]
+		for _, p := range partners {
+			if p.Name == l.Partner {
+				l.Weight, l.Ceiling, l.Paused = p.Share(), p.Ceiling, p.Paused
+			}
+		}
+	}
+	return queue.Choose(lanes, clock, n, now), nil
+}
+
 // dispatch begins an attempt in the ledger, then tells the queue.
-func (c *Controller) dispatch(ctx context.Context, t queue.Task, now time.Time) error {
+func (c *Controller) dispatch(ctx context.Context, x queue.Choice, now time.Time) error {
+	t := x.Task
 	j, err := c.ledger.Job(ctx, t.Job)
 	if err != nil {
 		return err
@@ -188,13 +253,14 @@ func (c *Controller) dispatch(ctx context.Context, t queue.Task, now time.Time) 
 	if err := t.Begin(now); err != nil {
 		return nil // taken meanwhile
 	}
+	t.Paid = x.Charge.Seconds
 	if j.State == queue.Received {
 		if err := j.Move(queue.Start, now); err != nil {
 			return err
 		}
 	}
 	j.Attempts++
-	err = c.ledger.Commit(ctx, state.Change{Jobs: []queue.Job{j}, Tasks: []queue.Task{t}})
+	err = c.ledger.Commit(ctx, state.Change{Jobs: []queue.Job{j}, Tasks: []queue.Task{t}, Charges: []queue.Charge{x.Charge}})
 	if errors.Is(err, state.ErrConflict) {
 		return nil
 	}

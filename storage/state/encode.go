@@ -1,0 +1,166 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"bobine/queue"
+)
+
+// The change as commit.lua reads it. The records travel as JSON text inside
+// JSON: the script stores them without knowing their fields.
+type (
+	changeDoc struct {
+		Jobs       []jobDoc      `json:"jobs,omitempty"`
+		Tasks      []taskDoc     `json:"tasks,omitempty"`
+		Forget     []string      `json:"forget,omitempty"`
+		Keys       []keyDoc      `json:"keys,omitempty"`
+		Charges    []chargeDoc   `json:"charges,omitempty"`
+		Partners   []partnerDoc  `json:"partners,omitempty"`
+		Deliveries []deliveryDoc `json:"deliveries,omitempty"`
+	}
+	jobDoc struct {
+		ID        string `json:"id"`
+		Version   int64  `json:"v"`
+		JSON      string `json:"json"`
+		Created   int64  `json:"created"`
+		State     string `json:"state"`
+		Active    bool   `json:"active"`
+		Begun     bool   `json:"begun"`
+		Await     int64  `json:"await,omitempty"`
+		Drop      string `json:"drop,omitempty"`
+		Partner   string `json:"partner"`
+		Reference string `json:"reference,omitempty"`
+	}
+	taskDoc struct {
+		ID      string  `json:"id"`
+		Version int64   `json:"v"`
+		JSON    string  `json:"json"`
+		Job     string  `json:"job"`
+		Partner string  `json:"partner"`
+		Order   float64 `json:"order"`
+		Place   string  `json:"place"` // the index that holds it: line, later, out or none
+		Score   float64 `json:"score"` // its rank there
+		Moved   bool    `json:"moved"` // its job may go on
+		Outcome string  `json:"outcome,omitempty"`
+	}
+	keyDoc struct {
+		Name string `json:"name"`
+		Was  string `json:"was"`
+		Is   string `json:"is"`
+		Life int64  `json:"life,omitempty"`
+	}
+	chargeDoc struct {
+		Partner string  `json:"partner"`
+		Floor   float64 `json:"floor"`
+		Seconds float64 `json:"seconds"`
+		Clock   float64 `json:"clock"`
+	}
+	partnerDoc struct {
+		ID      string `json:"id"`
+		Version int64  `json:"v"`
+		JSON    string `json:"json,omitempty"` // absent: it is removed
+	}
+	deliveryDoc struct {
+		ID      string `json:"id"`
+		Version int64  `json:"v"`
+		JSON    string `json:"json"`
+		Created int64  `json:"created"`
+		Next    int64  `json:"next,omitempty"`
+	}
+)
+
+func (c Change) encode() (string, error) {
+	d := changeDoc{Forget: c.Forget}
+	var errs []error
+	text := func(what, id string, v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s %s: %w", what, id, err))
+		}
+		return string(b)
+	}
+	for _, j := range c.Jobs {
+		doc := jobDoc{
+			ID: j.ID, Version: j.Version, JSON: text("job", j.ID, j), Created: j.Created.UnixMilli(), State: string(j.State),
+			Active: !j.State.Ended(), Drop: j.Drop, Partner: j.Partner, Reference: j.Reference,
+		}
+		doc.Begun = doc.Active && j.State != queue.Received
+		if doc.Active && j.Await != nil {
+			doc.Await = j.Await.Next.UnixMilli()
+		}
+		d.Jobs = append(d.Jobs, doc)
+	}
+	told := 0
+	for _, t := range c.Tasks {
+		doc := taskDoc{
+			ID: t.ID, Version: t.Version, JSON: text("task", t.ID, t), Job: t.Job, Partner: t.Partner, Order: t.Order(),
+			Moved: t.State == queue.Finished || t.State == queue.Broken,
+		}
+		doc.Place, doc.Score = place(t)
+		if o, ok := c.Outcomes[t.ID]; ok {
+			doc.Outcome = text("outcome of task", t.ID, o)
+			told++
+			if paid := correction(t); paid != 0 {
+				d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Seconds: paid})
+			}
+		}
+		d.Tasks = append(d.Tasks, doc)
+	}
+	if told < len(c.Outcomes) {
+		errs = append(errs, errors.New("an outcome belongs to none of the tasks of the change"))
+	}
+	for _, k := range c.Keys {
+		d.Keys = append(d.Keys, keyDoc{k.Name, k.Was, k.Is, k.Life.Milliseconds()})
+	}
+	for _, x := range c.Charges {
+		d.Charges = append(d.Charges, chargeDoc(x))
+	}
+	for _, p := range c.Partners {
+		d.Partners = append(d.Partners, partnerDoc{p.Name, p.Version, text("partner", p.Name, p)})
+	}
+	for _, p := range c.Removed {
+		d.Partners = append(d.Partners, partnerDoc{ID: p.Name, Version: p.Version})
+	}
+	for _, v := range c.Deliveries {
+		d.Deliveries = append(d.Deliveries, deliveryDoc{v.ID, v.Version, text("delivery", v.ID, v), v.Created.UnixMilli(), millis(v.Next)})
+	}
+	return text("the", "change", d), errors.Join(errs...)
+}
+
+// correction is what a partner's charge for a finished task was too little
+// by, now that it is known how long it took.
+func correction(t queue.Task) float64 {
+	if t.State != queue.Finished || t.Cost <= 0 || t.Seconds <= 0 {
+		return 0
+	}
+	return t.Paid * (t.Seconds/t.Cost - 1)
+}
+
+// place is the index a task belongs in, and its score there. Whether a
+// retry's time has come is not known here: Lanes moves it when it has.
+func place(t queue.Task) (string, float64) {
+	switch t.State {
+	case queue.Waiting:
+		if t.Held {
+			return "none", 0
+		}
+		if !t.NotBefore.IsZero() {
+			return "later", float64(t.NotBefore.UnixMilli())
+		}
+		return "line", t.Order()
+	case queue.Dispatched, queue.Running:
+		return "out", float64(t.Since.UnixMilli())
+	}
+	return "none", 0
+}
+
+// millis is 0 for no time at all.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}

@@ -1,0 +1,68 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+
+	"bobine/queue"
+)
+
+// Partner reads one partner. queue.ErrNotExist.
+func (l *Ledger) Partner(ctx context.Context, name string) (queue.Partner, error) {
+	return one(ctx, l, "partner", name, setPartner)
+}
+
+// Partners lists all partners by name.
+func (l *Ledger) Partners(ctx context.Context) ([]queue.Partner, error) {
+	names, err := l.rdb.SMembers(ctx, key("partners")).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list partners: %w", err)
+	}
+	slices.Sort(names)
+	rows, err := l.rows(ctx, "partner", names, "json", "v")
+	if err != nil {
+		return nil, fmt.Errorf("read %d partners: %w", len(names), err)
+	}
+	var out []queue.Partner
+	for i, row := range rows {
+		if row[0] == nil {
+			continue // removed between the two reads
+		}
+		p, err := decode(row, setPartner)
+		if err != nil {
+			return nil, fmt.Errorf("read partner %s: %w", names[i], err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func setPartner(p *queue.Partner, version int64) { p.Version = version }
+
+// Keys tells what names lead to, in their order; "": to nothing.
+func (l *Ledger) Keys(ctx context.Context, names ...string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	cmds := make([]*redis.StringCmd, len(names))
+	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, n := range names {
+			cmds[i] = p.Get(ctx, key("key", n))
+		}
+		return nil
+	})
+	if err != nil && err != redis.Nil {
+		return nil, fmt.Errorf("look up %d keys: %w", len(names), err)
+	}
+	out := make([]string, len(names))
+	for i, c := range cmds {
+		if err := c.Err(); err != nil && err != redis.Nil {
+			return nil, fmt.Errorf("look up key %s: %w", names[i], err)
+		}
+		out[i] = c.Val()
+	}
+	return out, nil
+}
