@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
-	"slices"
-	"syscall"
 	"time"
 
+	"bobine/cmd/internal/outbound"
 	"bobine/encoder"
 	"bobine/queue"
 	"bobine/storage"
@@ -115,57 +112,16 @@ func (b *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// client fetches sources from the open internet only: a URL must not be a
-// way to this machine, its network or its instance's credentials. The
-// address is judged after name resolution, at every redirect.
+// client fetches sources from the open internet, and from inner hosts that
+// are allowed by name.
 func (w *Worker) client() *http.Client {
-	inner := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		d := net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
-			host, _, err := net.SplitHostPort(addr)
-			if err != nil || slices.Contains(w.AllowHosts, host) {
-				return err
-			}
-			ap, err := netip.ParseAddrPort(resolved)
-			if err != nil {
-				return err
-			}
-			if !open(ap.Addr()) {
-				return fmt.Errorf("%s is an inner address (%s): name it under sources.allow_hosts if it is meant", host, ap.Addr())
-			}
-			return nil
-		}}
-		return d.DialContext(ctx, network, addr)
-	}
 	return &http.Client{
-		// No proxy: behind one, only the proxy's address would be judged.
-		Transport: &http.Transport{Proxy: nil, DialContext: inner, ResponseHeaderTimeout: time.Minute, DisableKeepAlives: true},
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		Transport: outbound.Transport(w.AllowHosts),
+		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > 3 {
 				return errors.New("more than 3 redirects")
 			}
 			return nil
 		},
 	}
-}
-
-// closed are the networks that are not the open internet although the
-// standard library's own tests say nothing of them.
-var closed = prefixes("0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4",
-	"64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
-
-func prefixes(all ...string) []netip.Prefix {
-	out := make([]netip.Prefix, len(all))
-	for i, s := range all {
-		out[i] = netip.MustParsePrefix(s)
-	}
-	return out
-}
-
-// open tells whether an address is of the open internet.
-func open(a netip.Addr) bool {
-	a = a.Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() {
-		return false
-	}
-	return !slices.ContainsFunc(closed, func(p netip.Prefix) bool { return p.Contains(a) })
 }

@@ -1,8 +1,10 @@
-package worker
+package outbound_test
 
 import (
 	"net/netip"
 	"testing"
+
+	"bobine/cmd/internal/outbound"
 )
 
 // The open internet is allowed; this machine, its networks, cloud metadata
@@ -14,8 +16,8 @@ func TestOpen(t *testing.T) {
 		"0.0.0.0": false, "::": false, "::1": false, "10.0.0.1": false, "100.100.100.200": false,
 		"64:ff9b::a9fe:a9fe": false, "2002:a9fe:a9fe::1": false, "192.168.1.1": false, "fe80::1": false, "::ffff:10.0.0.1": false,
 	} {
-		if got := open(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("open(%s) = %v, want %v", addr, got, want)
+		if got := outbound.Open(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("Open(%s) = %v, want %v", addr, got, want)
 		}
 	}
 }
