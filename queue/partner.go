@@ -40,7 +40,8 @@ type Secret struct {
 // Endpoint is where somebody is told of events.
 type Endpoint struct {
 	URL      string   `json:"url"`
-	Secrets  []Secret `json:"secrets"` // what we sign with; two during a rotation
+	Events   []string `json:"events,omitempty"` // types it is told; empty: all
+	Secrets  []Secret `json:"secrets"`          // what we sign with; two during a rotation
 	Disabled string   `json:"disabled,omitempty"`
 }
 

@@ -21,9 +21,19 @@ func (l *Ledger) Awaited(ctx context.Context, now time.Time, n int) ([]queue.Job
 	return many(ctx, l, "job", ids, setJob)
 }
 
-// Outbox lists up to n deliveries whose next try is due.
-func (l *Ledger) Outbox(ctx context.Context, now time.Time, n int) ([]queue.Delivery, error) {
-	ids, err := l.due(ctx, "outbox", now, n)
+// Outboxes lists the endpoints that something is to be told, due or not.
+func (l *Ledger) Outboxes(ctx context.Context) ([]string, error) {
+	names, err := l.rdb.SMembers(ctx, key("outboxes")).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list endpoints: %w", err)
+	}
+	return names, nil
+}
+
+// Outbox lists up to n deliveries to one endpoint whose next try is due, the
+// longest due first.
+func (l *Ledger) Outbox(ctx context.Context, endpoint string, now time.Time, n int) ([]queue.Delivery, error) {
+	ids, err := l.due(ctx, "outbox:"+endpoint, now, n)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries that are due: %w", err)
 	}

@@ -103,7 +103,25 @@ end
 for _, d in ipairs(c.deliveries or {}) do
   redis.call('HSET', key('delivery', d.id), 'json', d.json, 'v', d.v + 1)
   place('deliveries', d.id, d.created)
-  place('outbox', d.id, d.next)
+  place('outbox:' .. d.endpoint, d.id, d.next)
+  if d.next then
+    redis.call('HDEL', key('delivery', d.id), 'ended')
+    redis.call('SADD', prefix .. 'outboxes', d.endpoint)
+  else
+    redis.call('HSET', key('delivery', d.id), 'ended', 1)
+    if redis.call('EXISTS', prefix .. 'outbox:' .. d.endpoint) == 0 then
+      redis.call('SREM', prefix .. 'outboxes', d.endpoint)
+    end
+  end
+  -- Each that comes makes room for itself: the log does not grow for ever.
+  if redis.call('ZCARD', prefix .. 'deliveries') > 20000 then
+    for _, old in ipairs(redis.call('ZRANGE', prefix .. 'deliveries', 0, 1)) do
+      if redis.call('HGET', key('delivery', old), 'ended') then
+        redis.call('DEL', key('delivery', old))
+        redis.call('ZREM', prefix .. 'deliveries', old)
+      end
+    end
+  end
 end
 
 for _, x in ipairs(c.charges or {}) do

@@ -69,6 +69,7 @@ type (
 		JSON    string `json:"json"`
 		Created int64  `json:"created"`
 		Next    int64  `json:"next,omitempty"`
+		To      string `json:"endpoint"`
 	}
 )
 
@@ -125,7 +126,7 @@ func (c Change) encode() (string, error) {
 		d.Partners = append(d.Partners, partnerDoc{ID: p.Name, Version: p.Version})
 	}
 	for _, v := range c.Deliveries {
-		d.Deliveries = append(d.Deliveries, deliveryDoc{v.ID, v.Version, text("delivery", v.ID, v), v.Created.UnixMilli(), millis(v.Next)})
+		d.Deliveries = append(d.Deliveries, deliveryDoc{v.ID, v.Version, text("delivery", v.ID, v), v.Created.UnixMilli(), millis(v.Next), v.Endpoint})
 	}
 	return text("the", "change", d), errors.Join(errs...)
 }

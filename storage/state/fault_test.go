@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"bobine/queue"
+	"bobine/storage/lossy"
 	"bobine/storage/state"
 )
 
@@ -202,7 +203,7 @@ func TestLostAnswers(t *testing.T) {
 	var byOther atomic.Int64
 	for n := range 20 {
 		id := fmt.Sprintf("j%d", n)
-		proxy.swallow(func() {})
+		proxy.Break(lossy.Fault{Kind: lossy.LoseAnswer})
 		if err := l.Create(ctx, film(id), chunk(id, 0)); err != nil {
 			t.Fatalf("create: %v", err)
 		}
@@ -214,7 +215,7 @@ func TestLostAnswers(t *testing.T) {
 			}
 			byOther.Add(1)
 		}
-		proxy.swallow(meddle)
+		proxy.Break(lossy.Fault{Kind: lossy.LoseAnswer, Also: meddle})
 		if _, err := l.UpdateTask(ctx, task, failed); err != nil {
 			t.Fatalf("update: %v", err)
 		}
@@ -223,7 +224,7 @@ func TestLostAnswers(t *testing.T) {
 			if calls++; calls > 1 {
 				return errors.New("somebody else was faster: but that was itself")
 			}
-			proxy.swallow(meddle) // the answer to the commit is lost
+			proxy.Break(lossy.Fault{Kind: lossy.LoseAnswer, Also: meddle}) // the answer to the commit is lost
 			return failed(t)
 		}, queue.Outcome{Warnings: []string{id}}); err != nil {
 			t.Fatalf("finish: %v", err)

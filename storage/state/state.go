@@ -45,7 +45,9 @@ var (
 //	drop:<id>             hash: how many jobs in each state; created, last, partner, reference
 //	dropjobs:<id>         sorted by creation: its jobs
 //	drops, dropsopen      sorted by the last arrival: all; those whose end was not told
-//	deliveries, outbox    sorted by creation, by the next try
+//	deliveries            sorted by creation: the latest 20,000, and those not ended
+//	outboxes, outbox:<endpoint>
+//	                      set of endpoints with something to tell; that, sorted by the next try
 //	op:<id>               a commit that was made, for a caller that missed the answer
 //	beat:<worker>         string, expires; the set "workers" names them
 //	wake                  channel
