@@ -16,7 +16,7 @@ demo: setup build ## encode a film and play it: [SOURCE=film.mov] [KEEP=1 leaves
 	[ -z "$$SOURCE" ] || set -- "$$@" -- "$$SOURCE"; \
 	exec bin/bobine "$$@"
 
-test: ## vet, and all tests under the race detector
+test: bin/versitygw ## vet, and all tests under the race detector
 	@.ci/setup ffmpeg ffprobe redis-server cc
 	go vet ./...
 	go test -race -timeout 14m ./...
@@ -26,6 +26,12 @@ lint: ## golangci-lint; its first build takes some minutes
 
 bench: setup ## CPU seconds against one plain ffmpeg, and what the farm adds to the encode
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
+
+# A real S3 server for the tests; its first build takes some minutes. Its many
+# modules stay out of go.mod.
+bin/versitygw: versitygw.mod versitygw.sum
+	go build -modfile=versitygw.mod -trimpath -ldflags='-s -w' -o $@ github.com/versity/versitygw/cmd/versitygw || \
+		echo 'no versitygw: the tests against a real S3 server will be skipped'
 
 build: ## bin/bobine
 	go build -trimpath -o bin/bobine ./cmd/bobine

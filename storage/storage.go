@@ -45,6 +45,11 @@ type Object struct {
 	Bytes    int64
 	SHA256   string // lower-case hex; set by Put, empty where the store would have to read to tell
 	Modified time.Time
+
+	// What tells one object from another that took its name, in the store's
+	// own words; empty where it has none. Of the two, List tells the ETag only.
+	ETag    string // as HTTP writes it, with quotes
+	Version string // where the store keeps old ones
 }
 
 // The errors callers act on. Every other error of a Store is a fault that
@@ -55,6 +60,20 @@ var (
 	ErrBadRef   = errors.New("not an object name")
 	ErrNoSpace  = errors.New("no space left in storage")
 )
+
+// ContentType is what a browser must be told of an object, by its name: empty
+// for what is no part of a published film.
+func ContentType(r Ref) string { return contentTypes[path.Ext(string(r))] }
+
+var contentTypes = map[string]string{
+	".m3u8": "application/vnd.apple.mpegurl",
+	".mpd":  "application/dash+xml",
+	".m4s":  "video/iso.segment",
+	".mp4":  "video/mp4",
+	".json": "application/json",
+	".jpg":  "image/jpeg",
+	".vtt":  "text/vtt; charset=utf-8",
+}
 
 // PutOptions refine a Put. The zero value replaces whatever was there.
 type PutOptions struct {
