@@ -51,7 +51,6 @@ const (
 	patience  = 20 * time.Second // for one answer
 	each      = 2                // tries at once at one endpoint
 	together  = 32               // tries at once
-	rest      = 5 * time.Second  // after a bad answer, for all that goes to the endpoint
 	heardMost = 300              // bytes of an answer that are kept
 )
 
@@ -60,6 +59,7 @@ type Sender struct {
 	o      Options
 	client *http.Client
 	slots  chan struct{}
+	rest   time.Duration // after a bad answer, for all that goes to the endpoint
 
 	mu      sync.Mutex
 	flying  map[string]bool      // ids on their way
@@ -72,7 +72,7 @@ type Sender struct {
 // New makes a sender. It does nothing until Run.
 func New(o Options) *Sender {
 	return &Sender{
-		o: o, slots: make(chan struct{}, together), flying: map[string]bool{}, busy: map[string]int{},
+		o: o, rest: 5 * time.Second, slots: make(chan struct{}, together), flying: map[string]bool{}, busy: map[string]int{},
 		resting: map[string]time.Time{}, landed: make(chan struct{}, 1),
 		client: &http.Client{
 			Transport: outbound.Transport(o.Allow), Timeout: patience,
@@ -180,7 +180,7 @@ func (s *Sender) fly(ctx context.Context, d queue.Delivery) {
 		s.note(ctx, d, func(d *queue.Delivery) { d.Next, d.Answer = time.Time{}, "there is no such endpoint any more" })
 		return
 	case err != nil:
-		s.tire(d.Endpoint, rest)
+		s.tire(d.Endpoint, s.rest)
 		s.o.Log.Warn("an endpoint cannot be told", "endpoint", d.Endpoint, "error", err)
 		return
 	case end.Disabled != "":
@@ -192,7 +192,7 @@ func (s *Sender) fly(ctx context.Context, d queue.Delivery) {
 		return // we stop: it counts as never tried
 	}
 	if a.Status < 200 || a.Status >= 300 {
-		pause := rest
+		pause := s.rest
 		if notify.Sluggish(a.Status) {
 			pause = max(pause, min(a.After, time.Hour))
 		}
@@ -221,7 +221,7 @@ func (s *Sender) note(ctx context.Context, d queue.Delivery, change func(*queue.
 	change(&d)
 	err := s.o.Ledger.Commit(ctx, state.Change{Deliveries: []queue.Delivery{d}})
 	if err != nil && !errors.Is(err, state.ErrConflict) && ctx.Err() == nil {
-		s.tire(d.Endpoint, rest)
+		s.tire(d.Endpoint, s.rest)
 		s.o.Log.Warn("a delivery was made and could not be noted: it comes again", "delivery", d.ID, "error", err)
 	}
 }
