@@ -3,8 +3,11 @@ package ffmpeg
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -24,8 +27,8 @@ type AudioJob struct {
 	Dir    string                 // exists, and is ours alone
 	Report func(encoder.Progress) // may be nil
 
-	trim map[string]float64 // dB by which a sound fell short in an earlier try
-	last bool               // there will be no other
+	learnt map[string]correction // from earlier tries, by rendition
+	last   bool                  // there will be no other
 }
 
 func (j AudioJob) file(name string) string { return filepath.Join(j.Dir, name) }
@@ -68,15 +71,15 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 		}
 		once.CPU, once.Wall = once.CPU+res.CPU, once.Wall+res.Wall
 		res = once
-		trim, again := j.trims(all)
+		learnt, again := j.corrections(all)
 		if !again || try == loudTries {
 			if err != nil {
 				return encoder.Result{}, err
 			}
-			res.Warnings = append(res.Warnings, tooQuiet(all)...)
+			res.Warnings = append(res.Warnings, besideTarget(all)...)
 			break
 		}
-		j.trim, j.last = trim, try+1 == loudTries
+		j.learnt, j.last = learnt, try+1 == loudTries
 	}
 	p.done()
 	return res, nil
@@ -108,10 +111,30 @@ func (e *Encoder) tryAudio(ctx context.Context, j AudioJob, p *reporter) (encode
 	}
 	checks, err := e.verify(ctx, all, p.verifying)
 	res.Checks = append(res.Checks, checks...)
-	for _, f := range all {
+	for i, f := range all {
 		err = cmp.Or(err, os.Remove(f.reference))
+		if err == nil {
+			res.Tracks[i].Init, err = f.tell()
+		}
 	}
 	return res, all, err
+}
+
+// tell writes into the init segment of a sound how loud it came out.
+func (f finished) tell() (encoder.File, error) {
+	file, err := os.OpenFile(f.file, os.O_RDWR, 0)
+	if err != nil {
+		return encoder.File{}, err
+	}
+	init, err := io.ReadAll(io.LimitReader(file, f.track.Init.Bytes))
+	if err == nil {
+		init, err = packaging.Loud(init, f.measured)
+	}
+	if err == nil {
+		_, err = file.WriteAt(init, 0)
+	}
+	sum := sha256.Sum256(init)
+	return encoder.File{Bytes: int64(len(init)), SHA256: hex.EncodeToString(sum[:])}, errors.Join(err, file.Close())
 }
 
 const aacFrame = 1024 // samples
@@ -168,7 +191,7 @@ func (j AudioJob) args() []string {
 		} else {
 			s = steady(mixed(s, a, r.Channels), r.SampleRate)
 		}
-		s = loud(s, r, a, j.trim[r.Name]).
+		s = loud(s, r, a, j.learnt[r.Name]).
 			Filter("aformat", nil, ff.KwArgs{"sample_fmts": "fltp", "sample_rates": r.SampleRate, "channel_layouts": layouts[r.Channels]}).
 			Filter("apad", nil, ff.KwArgs{"whole_len": j.length(r)}).
 			Filter("atrim", nil, ff.KwArgs{"end_sample": j.length(r)})

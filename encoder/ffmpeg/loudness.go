@@ -21,14 +21,13 @@ const codingMargin = 1
 // mode, fed with what the probe measured. Where they do not, loudnorm would
 // turn to riding the gain, which flattens a film; a limiter touches the peaks
 // alone. It works on four times the rate, or peaks between samples escape it.
-// trim is by how many dB an earlier try fell short.
-func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio, trim float64) *ff.Stream {
+func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio, c correction) *ff.Stream {
 	m := measured(r, a)
 	if r.Loudness == nil || m == nil {
 		return s
 	}
-	gain, peak := r.Loudness.Integrated-m.Integrated+trim, ceiling(*r.Loudness)
-	if trim == 0 && m.Peak+gain <= peak && m.Range <= widest {
+	gain, peak := r.Loudness.Integrated-m.Integrated+c.gain, ceiling(*r.Loudness, c)
+	if c == (correction{}) && m.Peak+gain <= peak && m.Range <= widest {
 		return s.Filter("loudnorm", nil, ff.KwArgs{
 			"linear": "true", "I": r.Loudness.Integrated, "TP": peak, "LRA": widest,
 			"measured_I": m.Integrated, "measured_LRA": m.Range, "measured_TP": m.Peak, "measured_thresh": m.Threshold,
@@ -43,35 +42,54 @@ func loud(s *ff.Stream, r encoder.Rendition, a encoder.Audio, trim float64) *ff.
 			"limit": strconv.FormatFloat(math.Pow(10, peak/20), 'f', 4, 64)})
 }
 
-func ceiling(t encoder.LoudnessTarget) float64 { return max(-9, t.Peak-codingMargin) }
+// correction is what earlier tries taught, in dB: a limiter takes loudness
+// away, AAC takes the hiss out of noise and lets short peaks ring.
+type correction struct {
+	gain  float64 // to be added
+	limit float64 // by which peaks are to be limited lower
+}
 
-// trims tells by how many dB each sound is to be corrected, since a limiter
-// takes loudness away, and AAC takes the hiss out of noise.
-func (j AudioJob) trims(all []finished) (map[string]float64, bool) {
-	out, again := map[string]float64{}, false
+func ceiling(t encoder.LoudnessTarget, c correction) float64 {
+	return max(-20, max(-9, t.Peak-codingMargin)-c.limit)
+}
+
+// corrections tells how each sound is to be made in another try, and whether
+// one is needed.
+func (j AudioJob) corrections(all []finished) (map[string]correction, bool) {
+	out, again := map[string]correction{}, false
 	for _, f := range all {
 		name := f.rendition.Name
-		out[name] = j.trim[name]
-		if f.loudness == nil || f.measured == nil {
-			continue
+		c := j.learnt[name]
+		if f.loudness != nil && f.measured != nil {
+			if off := f.loudness.Integrated - f.measured.Integrated; math.Abs(off) > closeEnough {
+				c.gain, again = c.gain+off, true
+			}
+			if over := f.measured.Peak - f.loudness.Peak; over > 0 {
+				c.limit, again = c.limit+over+closeEnough, true
+			}
 		}
-		if off := f.loudness.Integrated - f.measured.Integrated; math.Abs(off) > closeEnough {
-			out[name], again = out[name]+off, true
-		}
+		out[name] = c
 	}
 	return out, again
 }
 
 // limited tells whether a sound has peaks that its loudness would push too high.
 func (j AudioJob) limited(r encoder.Rendition) bool {
-	m := measured(r, j.track(r))
-	return r.Loudness != nil && m != nil && m.Peak+r.Loudness.Integrated-m.Integrated+j.trim[r.Name] > ceiling(*r.Loudness)
+	m, c := measured(r, j.track(r)), j.learnt[r.Name]
+	return r.Loudness != nil && m != nil && m.Peak+r.Loudness.Integrated-m.Integrated+c.gain > ceiling(*r.Loudness, c)
 }
 
-func tooQuiet(all []finished) (out []string) {
+// besideTarget tells which sounds could not be brought to their loudness.
+func besideTarget(all []finished) (out []string) {
 	for _, f := range all {
-		if f.lenient && f.measured != nil && math.Abs(f.loudness.Integrated-f.measured.Integrated) > 1 {
+		if f.loudness == nil || f.measured == nil {
+			continue
+		}
+		if f.lenient && f.loudness.Integrated-f.measured.Integrated > loudSlack {
 			out = append(out, fmt.Sprintf("%s is %.1f LUFS loud, not %.1f: its peaks leave no room", f.rendition.Name, f.measured.Integrated, f.loudness.Integrated))
+		}
+		if f.measured.Peak > f.loudness.Peak {
+			out = append(out, fmt.Sprintf("%s has peaks of %.1f dBTP, not %.1f at most: AAC adds some at its bit rate", f.rendition.Name, f.measured.Peak, f.loudness.Peak))
 		}
 	}
 	return out
@@ -85,8 +103,9 @@ func measured(r encoder.Rendition, a encoder.Audio) *encoder.Loudness {
 }
 
 const (
-	closeEnough = 0.3 // LU
-	loudTries   = 3
+	closeEnough = 0.3 // LU, or dB
+	loudSlack   = 1.0 // LU, within which a sound passes
+	loudTries   = 4
 )
 
 const widest = 50 // LU, the most loudnorm takes

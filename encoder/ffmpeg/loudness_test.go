@@ -1,8 +1,10 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"bobine/encoder"
+	"bobine/encoder/packaging"
 )
 
 // heard is what another run of ffmpeg measures of a file.
@@ -115,5 +118,78 @@ func TestMonoTracksBecomeOneSound(t *testing.T) {
 		if own < all-3 || all <= silence {
 			t.Errorf("channel %d: %.1f LUFS, of that %.1f at %d Hz", i, all, own, hz)
 		}
+	}
+}
+
+// Short peaks ring in AAC: another try limits them lower, and what cannot be
+// as loud as asked then says so. The init segment tells what came out.
+func TestPeaksStayBelowTheirLimit(t *testing.T) {
+	e := find(t)
+	p := small()
+	p.Audio.Bitrate, p.Audio.Loudness = 96_000, &encoder.LoudnessTarget{Integrated: -23, Peak: -1}
+	path := film(t, "a.mkv", "-f lavfi -i aevalsrc='0.001*sin(2*PI*300*t)+0.9*lt(mod(t,1),0.0002)|0.001*sin(2*PI*310*t)+0.9*lt(mod(t,1),0.0002)':d=6 -c:a pcm_s24le")
+	src, l := plan(t, e, path, p, time.Hour)
+	var warned []string
+	files, err := tryEncode(t, e, path, src, l, func(r encoder.Result) { warned = r.Warnings })
+	if err != nil {
+		t.Fatal(err)
+	}
+	lufs, peak := heard(t, files["und"], "")
+	if peak > -1 || lufs > -24 || len(warned) != 1 || !strings.Contains(warned[0], "its peaks leave no room") {
+		t.Errorf("%.1f LUFS, peak %.1f dBTP, warnings %q", lufs, peak, warned)
+	}
+	b, err := os.ReadFile(files["und"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := packaging.ReadInit(b[:bytes.Index(b, []byte("styp"))-4])
+	if err != nil || in.Loudness == nil || math.Abs(in.Loudness.Integrated-lufs) > 0.3 || math.Abs(in.Loudness.Peak-peak) > 0.3 {
+		t.Errorf("the init segment tells %+v of %.1f LUFS, peak %.1f dBTP; %v", in.Loudness, lufs, peak, err)
+	}
+}
+
+// A sound that is not as loud as the profile asks, or clips, is found.
+func TestLoudnessBesideItsTargetIsFound(t *testing.T) {
+	e := find(t)
+	m := encoded(t, e)
+	one := []finished{m.remake(t, e, m.sound[0], "")}
+	if _, err := e.verify(t.Context(), one, nil); err != nil || one[0].measured == nil {
+		t.Fatal(one[0].measured, err)
+	}
+	is := one[0].measured.Integrated
+	for _, c := range []struct {
+		name, args string
+		target     float64
+		lenient    bool
+		detail     string // "": it passes
+	}{
+		{"as asked", "", is, false, ""},
+		{"3 LU too loud", "", is - 3, false, "within 1 LU"},
+		{"3 LU too quiet", "", is + 3, false, "within 1 LU"},
+		{"too quiet for its peaks", "", is + 3, true, ""},
+		{"too loud for its peaks", "", is - 3, true, "within 1 LU"},
+		{"clipped", "-af aeval=val(0)+4*lt(mod(t\\,2)\\,0.01)|val(1):c=same", is, false, "it clips"},
+		{"silent", "-af volume=0", is, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := m.remake(t, e, m.sound[0], c.args)
+			f.loudness, f.lenient = &encoder.LoudnessTarget{Integrated: c.target, Peak: -1}, c.lenient
+			switch {
+			case c.name == "silent":
+				expect(t, e, f, "envelope", "falls silent")
+				if c := f.asLoud(); c.OK || !strings.Contains(c.Detail, "silence") {
+					t.Error(c)
+				}
+				f.lenient, f.measured = true, &encoder.Loudness{Integrated: is, Peak: 1.1}
+				if c := f.asLoud(); c.OK || !strings.Contains(c.Detail, "it clips") {
+					t.Error(c)
+				}
+			case c.detail == "":
+				expect(t, e, f, "", "")
+			default:
+				expect(t, e, f, "loudness", c.detail)
+			}
+		})
 	}
 }

@@ -26,7 +26,7 @@ type finished struct {
 	begin     float64 // seconds: of the film at the track's start
 
 	loudness *encoder.LoudnessTarget // sounds: what it was brought to; nil: it was left as it is
-	measured *encoder.Loudness       // by verify, where loudness is set
+	measured *encoder.Loudness       // by verify; nil: silence
 	lenient  bool                    // it cannot be any louder without passing its peak
 }
 
@@ -39,9 +39,7 @@ func (f finished) probe() string { return f.file + ".proof" }
 // where the six rungs of 12 s of 1080p took 34.6 to encode.
 func (f finished) proof(s *ff.Stream) *ff.Stream {
 	if f.sound() {
-		if f.loudness != nil {
-			s = s.Filter("ebur128@"+f.meter(), nil)
-		}
+		s = s.Filter("ebur128@"+f.meter(), nil, ff.KwArgs{"peak": "true"})
 		return envelope(s).Output(source(f.probe()), ff.KwArgs{"f": "s16le", "c:a": "pcm_s16le"})
 	}
 	return thumbnails(s, f.every).Output(source(f.probe()), rawThumbs)
@@ -115,18 +113,30 @@ func (f finished) formed(said string) encoder.Check {
 	return c
 }
 
-// asLoud compares the loudness of a sound with the one it was brought to.
-func (f finished) asLoud(h *hearing) encoder.Check {
-	const slack = 1.0
-	got := h.loudness(f.meter())
-	if got == nil {
-		return encoder.Check{Name: "loudness", Detail: fmt.Sprintf("%s: silence, want %.1f LUFS", f.rendition.Name, f.loudness.Integrated)}
+// asLoud compares the loudness of a sound with the one it was brought to, and
+// its peaks with what a player can play.
+func (f finished) asLoud() encoder.Check {
+	c := encoder.Check{Name: "loudness"}
+	if f.measured == nil {
+		c.Detail = fmt.Sprintf("%s: silence, want %.1f LUFS", f.rendition.Name, f.loudness.Integrated)
+		return c
 	}
-	return encoder.Check{
-		Name: "loudness", OK: math.Abs(got.Integrated-f.loudness.Integrated) <= slack || f.lenient,
-		Detail: fmt.Sprintf("%s: %.1f LUFS, want %.1f within %.0f LU", f.rendition.Name, got.Integrated, f.loudness.Integrated, slack),
+	got, want := *f.measured, *f.loudness
+	c.Detail = fmt.Sprintf("%s: %.1f LUFS, want %.1f within %.0f LU; peak %.1f dBTP, want at most %.1f",
+		f.rendition.Name, got.Integrated, want.Integrated, loudSlack, got.Peak, want.Peak)
+	off, most := got.Integrated-want.Integrated, max(want.Peak, clips)
+	c.OK = math.Abs(off) <= loudSlack || f.lenient && off < 0
+	if f.lenient {
+		most += codingMargin
 	}
+	if got.Peak > most {
+		c.OK, c.Detail = false, c.Detail+": it clips"
+	}
+	return c
 }
+
+// clips is the true peak, in dBTP, above which players distort a sound.
+const clips = 0.0
 
 const (
 	thumbsFile = "reference.gray"

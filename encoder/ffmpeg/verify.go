@@ -66,9 +66,11 @@ func (e *Encoder) verify(ctx context.Context, all []finished, report func(time.D
 			return nil, fmt.Errorf("compare %s with the source: %w", filepath.Base(f.file), err)
 		}
 		found := []encoder.Check{counted(f.track, f.promised, did.log.decoded[i]), f.formed(did.log.described[i]), alike}
-		if f.loudness != nil {
+		if f.sound() {
 			all[i].measured = h.loudness(f.meter())
-			found = append(found, f.asLoud(h))
+		}
+		if f.loudness != nil {
+			found = append(found, all[i].asLoud())
 		}
 		for _, c := range found {
 			if !c.OK {

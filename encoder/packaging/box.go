@@ -45,9 +45,11 @@ func readHeader(r io.Reader) (header, error) {
 }
 
 // readPayload reads the payload of a box that must fit in memory.
-func readPayload(r io.Reader, h header) ([]byte, error) {
-	if h.payload > maxBox {
-		return nil, fmt.Errorf("%w: box %q is %d bytes long, at most %d may be", errBox, h.kind, h.payload, maxBox)
+func readPayload(r io.Reader, h header) ([]byte, error) { return readBounded(r, h, maxBox) }
+
+func readBounded(r io.Reader, h header, most int64) ([]byte, error) {
+	if h.payload > most {
+		return nil, fmt.Errorf("%w: box %q is %d bytes long, at most %d may be", errBox, h.kind, h.payload, most)
 	}
 	b, err := io.ReadAll(io.LimitReader(r, h.payload))
 	if err == nil && int64(len(b)) < h.payload {
@@ -108,6 +110,23 @@ func find(b []byte, path ...string) ([]byte, error) {
 		b = found.data
 	}
 	return b, nil
+}
+
+// has tells whether there is a box at the end of the path.
+func has(b []byte, path ...string) bool {
+	for _, kind := range path {
+		found := false
+		for x, err := range boxes(b) {
+			if err == nil && x.kind == kind {
+				b, found = x.data, true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
 }
 
 // without is the payload with the boxes of the named kinds taken out.

@@ -106,8 +106,11 @@ func (c *cutter) run(src io.Reader) error {
 	}
 }
 
-func discard(src io.Reader, h header) error {
-	if n, err := io.CopyN(io.Discard, src, h.payload); err != nil {
+func discard(src io.Reader, h header) error { return pass(io.Discard, src, h) }
+
+// pass hands on the payload of a box.
+func pass(dst io.Writer, src io.Reader, h header) error {
+	if n, err := io.CopyN(dst, src, h.payload); err != nil {
 		return fmt.Errorf("%w: box %q ends after %d of %d bytes: %w", errBox, h.kind, n, h.payload, err)
 	}
 	return nil

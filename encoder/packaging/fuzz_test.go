@@ -96,9 +96,24 @@ func FuzzReadSegment(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s, err := in.ReadSegment(bytes.NewReader(media))
+		s, err := in.ReadSegment(bytes.NewReader(media), io.Discard)
 		if err == nil && (s.Samples < 1 || s.Duration < int64(s.Samples) || s.Longest > s.Duration) {
 			t.Errorf("%d bytes hold %+v", len(media), s)
+		}
+	})
+}
+
+// A file to be downloaded may say anything of itself: reading it ends, and
+// what it is told to hold it holds.
+func FuzzReadDownload(f *testing.F) {
+	root := f.TempDir()
+	f.Add(progressive(f, beepFilm(f, root), root))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tracks, err := ReadDownload(bytes.NewReader(b))
+		for _, x := range tracks {
+			if err != nil || x.Samples < 1 || x.Samples > int64(len(b)) || x.Seconds < 0 {
+				t.Errorf("%d bytes hold %+v, %v", len(b), x, err)
+			}
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"bobine/encoder"
 )
 
 var errNoData = errors.New("another box does")
@@ -17,6 +19,8 @@ type Init struct {
 	Timescale     int64
 	Width, Height int    // pictures only
 	Colour        string // of the colr box: primaries/transfer/matrix and range, as in "1/1/1 tv"; "" where it is missing
+
+	Loudness *encoder.Loudness // sounds only, Integrated and Peak, as far as the ludt box tells; nil: there is none
 
 	movie movie
 }
@@ -31,16 +35,35 @@ func ReadInit(b []byte) (Init, error) {
 	if err != nil {
 		return Init{}, err
 	}
-	out := Init{Codecs: m.codecs, Sound: m.sound, Timescale: m.timescale, movie: m}
-	if m.sound {
-		return out, nil
+	trak, err := find(moov, "trak")
+	if err != nil {
+		return Init{}, err
 	}
-	return out, out.readPicture(moov)
+	return m.describe(trak)
+}
+
+// readTrak reads a track of a file that is no init segment.
+func readTrak(trak []byte) (Init, error) {
+	var m movie
+	if err := m.read(trak); err != nil {
+		return Init{}, err
+	}
+	return m.describe(trak)
+}
+
+func (m movie) describe(trak []byte) (Init, error) {
+	out := Init{Codecs: m.codecs, Sound: m.sound, Timescale: m.timescale, movie: m}
+	if !m.sound {
+		return out, out.readPicture(trak)
+	}
+	var err error
+	out.Loudness, err = readLoudness(trak)
+	return out, err
 }
 
 // readPicture reads what every VisualSampleEntry has, whatever the codec.
-func (i *Init) readPicture(moov []byte) error {
-	stsd, err := find(moov, "trak", "mdia", "minf", "stbl", "stsd")
+func (i *Init) readPicture(trak []byte) error {
+	stsd, err := find(trak, "mdia", "minf", "stbl", "stsd")
 	if err != nil {
 		return err
 	}
@@ -73,13 +96,16 @@ type Span struct {
 	Samples         int
 	Longest         int64 // ticks of the longest run of fragments that begins with a sample that needs no other
 	Sync            bool  // it begins with such a sample
+
+	Keys []encoder.Key // of each fragment that begins with one
 }
 
-// ReadSegment reads the boxes of a media segment to its end; its samples are
-// passed over. Fragments must follow each other without a gap.
-func (i Init) ReadSegment(r io.Reader) (Span, error) {
+// ReadSegment reads the boxes of a media segment to its end and hands the
+// bytes of its samples to samples. Fragments must follow each other without a
+// gap.
+func (i Init) ReadSegment(r io.Reader, samples io.Writer) (Span, error) {
 	var out Span
-	var run int64
+	var run, offset int64
 	first := true
 	for {
 		h, err := readHeader(r)
@@ -99,9 +125,10 @@ func (i Init) ReadSegment(r io.Reader) (Span, error) {
 			if err := discard(r, h); err != nil {
 				return out, err
 			}
+			offset += h.head + h.payload
 			continue
 		}
-		fr, err := i.readFragment(r, h)
+		fr, err := i.readFragment(r, h, samples)
 		if err != nil {
 			return out, err
 		}
@@ -118,7 +145,9 @@ func (i Init) ReadSegment(r io.Reader) (Span, error) {
 		}
 		if fr.samples[0].sync() {
 			run = 0
+			out.Keys = append(out.Keys, encoder.Key{Offset: offset, Bytes: fr.head + int64(fr.samples[0].size), Start: fr.start})
 		}
+		offset += fr.head + fr.bytes
 		run += lasts
 		out.Duration += lasts
 		out.Samples += len(fr.samples)
@@ -126,7 +155,7 @@ func (i Init) ReadSegment(r io.Reader) (Span, error) {
 	}
 }
 
-func (i Init) readFragment(r io.Reader, h header) (fragment, error) {
+func (i Init) readFragment(r io.Reader, h header, samples io.Writer) (fragment, error) {
 	moof, err := readPayload(r, h)
 	if err != nil {
 		return fragment{}, err
@@ -143,7 +172,8 @@ func (i Init) readFragment(r io.Reader, h header) (fragment, error) {
 	case len(fr.samples) == 0:
 		err = fmt.Errorf("%w: a fragment without samples", errBox)
 	default:
-		err = discard(r, d)
+		fr.head = h.head + h.payload + d.head
+		err = pass(samples, r, d)
 	}
 	return fr, err
 }

@@ -20,6 +20,7 @@ type fragment struct {
 	start   int64 // decode time; negative while the encoder is priming
 	samples []sample
 	bytes   int64
+	head    int64 // bytes from the moof's first to the first sample's
 }
 
 // Flags of tfhd and trun, ISO/IEC 14496-12.

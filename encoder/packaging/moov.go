@@ -22,10 +22,8 @@ func readMovie(moov []byte) (movie, error) {
 	if err != nil {
 		return m, err
 	}
-	for _, part := range []func(trak []byte) error{m.readTrack, m.readMedia, m.readEntry, m.readEdit} {
-		if err := part(trak); err != nil {
-			return m, err
-		}
+	if err := m.read(trak); err != nil {
+		return m, err
 	}
 	trex, err := find(moov, "mvex", "trex")
 	if err != nil {
@@ -42,6 +40,16 @@ func readMovie(moov []byte) (movie, error) {
 		return m, fmt.Errorf("%w: trex is too short", errBox)
 	}
 	return m, nil
+}
+
+// read reads what a track says of itself.
+func (m *movie) read(trak []byte) error {
+	for _, part := range []func(trak []byte) error{m.readTrack, m.readMedia, m.readEntry, m.readEdit} {
+		if err := part(trak); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // initSegment writes ftyp and the moov with an edit list of our own, which
@@ -68,6 +76,9 @@ func (m movie) initSegment(delay int64) ([]byte, error) {
 			if delay > 0 {
 				elst := makeFull("elst", 0, 0, be32(1, 0, uint32(delay), 1<<16))
 				trak = append(trak, makeBox("edts", elst)...)
+			}
+			if m.sound {
+				trak = append(trak, room()...)
 			}
 			out = append(out, makeBox("trak", trak)...)
 		default:
@@ -211,13 +222,7 @@ const maxEdit = 60
 
 // readEdit reads where the presentation begins. Only sound needs it.
 func (m *movie) readEdit(trak []byte) error {
-	isEdit := func(b []byte) (found bool) {
-		for x, err := range boxes(b) {
-			found = found || err == nil && x.kind == "edts"
-		}
-		return found
-	}
-	if !isEdit(trak) {
+	if !has(trak, "edts") {
 		return nil
 	}
 	elst, err := find(trak, "edts", "elst")

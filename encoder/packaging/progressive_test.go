@@ -2,6 +2,8 @@ package packaging
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bobine/encoder"
 )
 
 // The file to download shows the pictures of the segments at the same times,
@@ -120,5 +124,78 @@ func TestProgressiveRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "v/90p") || out.Len() > 0 {
 			t.Errorf("%s: %v, %d bytes written", name, err, out.Len())
 		}
+	}
+}
+
+// What Progressive writes is read again with the samples of the segments, and
+// damage to its table is told.
+func TestReadDownload(t *testing.T) {
+	root := t.TempDir()
+	film := beepFilm(t, root)
+	whole := progressive(t, film, root)
+	got, err := ReadDownload(bytes.NewReader(whole))
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for i, r := range []Reel{film.Video[0], film.Audio[0]} {
+		in, err := ReadInit(read(t, filepath.Join(root, r.Folder, r.Init())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.New()
+		for name := range r.Segments() {
+			if _, err := in.ReadSegment(bytes.NewReader(read(t, filepath.Join(root, r.Folder, name))), sum); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := Download{r.Codecs(), i == 1, r.Width, r.Height, r.Samples(), r.Duration(), hex.EncodeToString(sum.Sum(nil))}
+		if got[i] != want {
+			t.Errorf("track %d is %+v, want %+v", i, got[i], want)
+		}
+	}
+	for name, damage := range map[string]func(b []byte) []byte{
+		"empty":     func([]byte) []byte { return nil },
+		"cut short": func(b []byte) []byte { return b[:len(b)-1] },
+		"a tail":    func(b []byte) []byte { return append(b, 0) },
+		"no table":  func(b []byte) []byte { copy(b[bytes.Index(b, []byte("moov")):], "free"); return b },
+		"two tables": func(b []byte) []byte {
+			i := bytes.Index(b, []byte("mdat")) - 4
+			return append(bytes.Clone(b[:i]), b...)
+		},
+		"a size":           func(b []byte) []byte { b[bytes.Index(b, []byte("stsz"))+19] ^= 1; return b },
+		"a count of sizes": func(b []byte) []byte { b[bytes.Index(b, []byte("stsz"))+15] ^= 1; return b },
+		"a place":          func(b []byte) []byte { b[bytes.Index(b, []byte("co64"))+19] ^= 1; return b },
+		"a time":           func(b []byte) []byte { b[bytes.Index(b, []byte("stts"))+15] ^= 1; return b },
+		"a delay":          func(b []byte) []byte { b[bytes.Index(b, []byte("ctts"))+18] ^= 1; return b },
+		"a first key":      func(b []byte) []byte { b[bytes.Index(b, []byte("stss"))+15] ^= 2; return b },
+		"a spread":         func(b []byte) []byte { b[bytes.Index(b, []byte("stsc"))+19] ^= 1; return b },
+	} {
+		if tracks, err := ReadDownload(bytes.NewReader(damage(bytes.Clone(whole)))); !errors.Is(err, errBox) {
+			t.Errorf("%s: %v, %+v", name, err, tracks)
+		}
+	}
+}
+
+// Loudness is written where Cut left room for it, and read again from segment
+// and download.
+func TestLoudness(t *testing.T) {
+	var out bytes.Buffer
+	track, err := Cut(&out, bytes.NewReader(sound(t, 0.5)), CutOptions{Rendition: "x", SegmentTime: 0.2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	init := out.Bytes()[:track.Init.Bytes]
+	for _, want := range []*encoder.Loudness{nil, {Integrated: -23, Peak: -1}, {Integrated: -57.75, Peak: 6.5}, {Integrated: 0, Peak: -90}} {
+		b, err := Loud(init, want)
+		if err != nil || len(b) != len(init) {
+			t.Fatalf("%v, %d bytes became %d", err, len(init), len(b))
+		}
+		in, err := ReadInit(b)
+		if err != nil || (in.Loudness == nil) != (want == nil) || want != nil && *in.Loudness != *want {
+			t.Errorf("%+v came back as %+v, %v", want, in.Loudness, err)
+		}
+	}
+	if _, err := Loud(out.Bytes()[track.Init.Bytes:], &encoder.Loudness{}); err == nil {
+		t.Error("a segment of sound has room for its loudness")
 	}
 }

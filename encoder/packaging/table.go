@@ -58,7 +58,11 @@ func (s *strip) trak(id uint32, base int64) []byte {
 	media, _ := without(mdia, "mdhd", "minf")
 	inner, _ := without(minf, "stbl")
 	stbl := makeBox("stbl", append([][]byte{makeBox("stsd", stsd)}, s.tables(base)...)...)
-	return makeBox("trak", append(out, makeBox("mdia", mdhd, media, makeBox("minf", inner, stbl))...))
+	out = append(out, makeBox("mdia", mdhd, media, makeBox("minf", inner, stbl))...)
+	if loud, err := find(trak, "udta", "ludt"); err == nil {
+		out = append(out, makeBox("udta", makeBox("ludt", loud))...)
+	}
+	return makeBox("trak", out)
 }
 
 // tables say of each sample how long it lasts, when it is shown, whether

@@ -108,7 +108,7 @@ func (w *walker) span(p *playlist, in packaging.Init, name string, s segment) (p
 	}
 	defer r.Close()
 	sum, rest := sha256.New(), &watched{r: r}
-	span, err := in.ReadSegment(io.TeeReader(rest, sum))
+	span, err := in.ReadSegment(io.TeeReader(rest, sum), io.Discard)
 	if _, more := io.Copy(sum, rest); rest.err != nil || more != nil {
 		return span, fmt.Errorf("read %s: %w", name, rest.err)
 	}
