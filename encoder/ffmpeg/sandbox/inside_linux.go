@@ -61,11 +61,20 @@ func (o order) enclose() error {
 		}
 	}
 	if o.Walls.Calls {
-		if err := wallCalls(); err != nil {
+		listener, err := wallCalls(o.Walls.Reads)
+		if err == nil && o.Walls.Reads {
+			err = o.hand(listener)
+		}
+		if err != nil {
 			return fmt.Errorf("filter system calls: %w", err)
 		}
 	}
 	return nil
+}
+
+// hand gives a descriptor to whoever started us.
+func (o order) hand(fd int) error {
+	return unix.Sendmsg(o.Status, []byte{0}, unix.UnixRights(fd), nil, 0)
 }
 
 // renounce gives up what needs no wall: open files, privileges, powers.

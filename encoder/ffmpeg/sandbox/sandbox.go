@@ -10,6 +10,7 @@
 package sandbox
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"time"
@@ -26,11 +27,31 @@ type Box struct {
 	Output  int64         // bytes in any one file
 	CPU     time.Duration // of all threads together
 	Scratch string        // for temporary files; empty: none
+
+	Partial *Partial `json:"-"` // nil: all that is read is there
 }
+
+// Partial is a file with holes: bytes that come only when they are asked for.
+// The program reads it as any other file, and each of its reads waits for Fill.
+type Partial struct {
+	Path string // among those of Read; as long as the whole
+
+	// Fill returns when n bytes from off on are in the file. Should it fail,
+	// so does the read. ctx ends with the program.
+	Fill func(ctx context.Context, off, n int64) error
+
+	// Failed is told why a read failed, before it does. To many a program
+	// that is the end of the file: whoever started it has to remember.
+	Failed func(error)
+}
+
+// Parts tells why no program can be given a Partial here; nil: it can.
+func Parts() error { return parts() }
 
 // Start runs cmd in the box. Its environment, its folder and its attributes
 // are the sandbox's to set. An error means that the program did not run: a
-// layer that was seen to hold and now does not is one.
+// layer that was seen to hold and now does not is one, and so is a Partial
+// where Parts tells of none.
 func Start(cmd *exec.Cmd, b Box) (*child.Process, error) {
 	program := cmd.Path
 	cmd.Env, cmd.Dir = environment(b), "/"

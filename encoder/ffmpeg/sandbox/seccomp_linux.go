@@ -30,8 +30,9 @@ const (
 	dataArg0 = 16 // low half, on little-endian machines
 )
 
-// filter is the program the kernel runs at every system call.
-func filter() []unix.SockFilter {
+// filter is the program the kernel runs at every system call. With reads,
+// those that read from anything but the standard streams wait for an attendant.
+func filter(reads bool) []unix.SockFilter {
 	const (
 		load   = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		equal  = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
@@ -50,7 +51,20 @@ func filter() []unix.SockFilter {
 		{Code: atmost, K: 0x40000000, Jf: 1},
 		{Code: answer, K: no},
 	}
-	for _, call := range refused {
+	never := refused
+	if reads {
+		never = append(never[:len(never):len(never)], passing...)
+		for _, call := range awaited {
+			p = append(p,
+				unix.SockFilter{Code: equal, K: call, Jf: 4},
+				unix.SockFilter{Code: load, K: dataArg0},
+				unix.SockFilter{Code: atmost, K: 3, Jf: 1},
+				unix.SockFilter{Code: answer, K: unix.SECCOMP_RET_USER_NOTIF},
+				unix.SockFilter{Code: answer, K: unix.SECCOMP_RET_ALLOW},
+			)
+		}
+	}
+	for _, call := range never {
 		p = append(p, unix.SockFilter{Code: equal, K: call, Jf: 1}, unix.SockFilter{Code: answer, K: no})
 	}
 	return append(p,
@@ -65,16 +79,23 @@ func filter() []unix.SockFilter {
 	)
 }
 
-// wallCalls filters the calls of this thread and the program it becomes.
-func wallCalls() error {
-	f := filter()
+// wallCalls filters the calls of this thread and the program it becomes. With
+// reads it gives what an attendant hears of them by; -1: none.
+func wallCalls(reads bool) (listener int, err error) {
+	f, flags := filter(reads), uintptr(unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)
+	if reads {
+		flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
 	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
 	// Kernels before 5.16 slow a filtered program down as if it ran scripts of
 	// strangers side by side, which it does not.
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, uintptr(unsafe.Pointer(&prog)))
+	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
 	runtime.KeepAlive(f)
-	if errno != 0 {
-		return errno
+	switch {
+	case errno != 0:
+		return -1, errno
+	case reads:
+		return int(fd), nil
 	}
-	return nil
+	return -1, nil
 }

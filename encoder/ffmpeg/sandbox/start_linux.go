@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"bobine/provisioner/child"
 )
@@ -33,14 +36,22 @@ type walls struct {
 	Spaces uintptr // clone flags
 	Files  bool
 	Calls  bool
+	Reads  bool // wait for an attendant
 }
 
 func start(cmd *exec.Cmd, b Box) (*child.Process, error) {
 	here := standing()
+	if b.Partial != nil {
+		if err := parts(); err != nil {
+			return nil, err
+		}
+	}
 	if here.none != nil {
 		return child.Start(cmd)
 	}
-	p, said, err := enter(cmd, order{Box: b, Walls: here.walls})
+	built := here.walls
+	built.Reads = b.Partial != nil
+	p, said, err := enter(cmd, order{Box: b, Walls: built})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +65,7 @@ func start(cmd *exec.Cmd, b Box) (*child.Process, error) {
 // enter starts cmd by way of the process inside, and waits until that has
 // become the program. What it says is why it has not.
 func enter(cmd *exec.Cmd, o order) (*child.Process, []byte, error) {
-	r, w, err := os.Pipe()
+	r, w, err := pair()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,13 +92,58 @@ func enter(cmd *exec.Cmd, o order) (*child.Process, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	said, err := io.ReadAll(r)
+	said, err := heed(r, func(listener int) error { return attend(p, *o.Partial, listener) })
 	if err != nil {
 		_ = p.Kill()
 		<-p.Ended()
 		return nil, nil, err
 	}
 	return p, said, nil
+}
+
+// pair is a way for a process inside to talk to us: ours first.
+func pair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "status"), os.NewFile(uintptr(fds[1]), "status")
+	defer ours.Close()
+	c, err := net.FileConn(ours) // has one of its own
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return c.(*net.UnixConn), theirs, nil
+}
+
+// heed hears a process inside out. What it hands over goes to take.
+func heed(r *net.UnixConn, take func(fd int) error) (said []byte, err error) {
+	text, rights := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
+	for {
+		n, k, _, _, err := r.ReadMsgUnix(text, rights)
+		if errors.Is(err, io.EOF) {
+			return said, nil
+		}
+		if err != nil {
+			return said, err
+		}
+		if k == 0 {
+			said = append(said, text[:n]...)
+			continue
+		}
+		messages, err := unix.ParseSocketControlMessage(rights[:k])
+		if err != nil {
+			return said, err
+		}
+		fds, err := unix.ParseUnixRights(&messages[0])
+		if err != nil {
+			return said, err
+		}
+		if err := take(fds[0]); err != nil {
+			return said, err
+		}
+	}
 }
 
 // mappings keep every number what it is: files belong inside to whom they

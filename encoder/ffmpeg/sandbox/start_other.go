@@ -3,13 +3,21 @@
 package sandbox
 
 import (
+	"errors"
 	"os/exec"
 	"runtime"
 
 	"bobine/provisioner/child"
 )
 
-func start(cmd *exec.Cmd, _ Box) (*child.Process, error) { return child.Start(cmd) }
+func start(cmd *exec.Cmd, b Box) (*child.Process, error) {
+	if b.Partial != nil {
+		return nil, parts()
+	}
+	return child.Start(cmd)
+}
+
+func parts() error { return errors.New("reads cannot be awaited on " + runtime.GOOS) }
 
 func layers() []Layer {
 	why, do := "there is none for "+runtime.GOOS, "run workers on Linux where sources come from strangers"

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,11 +21,14 @@ type trial struct {
 	Canary string // a file to read
 	Beside string // a file to create
 	Within string // a file that may be created
+	Holes  string // a file that is filled as it is read
 }
+
+const poured = "came when it was read"
 
 // found is what came of it. Each text says what is wrong, empty: it holds.
 type found struct {
-	Powers, Network, Processes, Files, Calls, Limits string
+	Powers, Network, Processes, Files, Calls, Limits, Reads string
 }
 
 // ground is what was found to stand here.
@@ -66,11 +71,14 @@ func attempt(w walls) (found, error) {
 		return found{}, err
 	}
 	defer os.RemoveAll(dir)
-	t := trial{Canary: filepath.Join(dir, "canary"), Beside: filepath.Join(dir, "beside"), Within: filepath.Join(dir, "within", "file")}
+	t := trial{Holes: filepath.Join(dir, "holes"), Canary: filepath.Join(dir, "canary"), Beside: filepath.Join(dir, "beside"), Within: filepath.Join(dir, "within", "file")}
 	if err := os.Mkdir(filepath.Dir(t.Within), 0o700); err != nil {
 		return found{}, err
 	}
 	if err := os.WriteFile(t.Canary, []byte("alive"), 0o600); err != nil {
+		return found{}, err
+	}
+	if err := os.WriteFile(t.Holes, make([]byte, len(poured)), 0o600); err != nil {
 		return found{}, err
 	}
 	fd, err := listen(&t)
@@ -84,7 +92,10 @@ func attempt(w walls) (found, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = environment(Box{})
 	p, said, err := enter(cmd, order{Walls: w, Trial: &t, Box: Box{
-		Write: []string{filepath.Dir(t.Within)}, Memory: 1 << 40, Output: 1 << 30, CPU: 10e9,
+		Read: []string{t.Holes}, Write: []string{filepath.Dir(t.Within)}, Memory: 1 << 40, Output: 1 << 30, CPU: 10e9,
+		Partial: &Partial{Path: t.Holes, Failed: func(error) {}, Fill: func(context.Context, int64, int64) error {
+			return os.WriteFile(t.Holes, []byte(poured), 0o600)
+		}},
 	}})
 	if err != nil {
 		return found{}, err
@@ -122,7 +133,12 @@ func (o order) try() {
 			says(&f.Files, os.WriteFile(o.Trial.Within, []byte("x"), 0o600), false, "")
 		}
 	}
-	err := wallCalls()
+	listener, err := wallCalls(o.Walls.Reads)
+	if err == nil && o.Walls.Reads {
+		says(&f.Reads, o.hand(listener), false, "")
+		text, err := os.ReadFile(o.Trial.Holes)
+		says(&f.Reads, err, string(text) != poured, "a read was not awaited")
+	}
 	says(&f.Calls, err, err == nil && !(refuses(socket) && refuses(fork)), "a socket or a process was made")
 	err = o.limit()
 	var most unix.Rlimit
@@ -179,6 +195,22 @@ func connect(port int) error {
 	defer unix.Close(fd)
 	return unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
 }
+
+var parts = sync.OnceValue(func() error {
+	g := standing()
+	if g.none != nil || !g.walls.Calls {
+		return fmt.Errorf("reads cannot be awaited without a filter of system calls: %w", cmp.Or(g.none, errors.New(g.found.Calls)))
+	}
+	g.walls.Reads = true
+	f, err := attempt(g.walls)
+	if err == nil && f.Reads != "" {
+		err = errors.New(f.Reads)
+	}
+	if err != nil {
+		return fmt.Errorf("reads cannot be awaited here: %w", err)
+	}
+	return nil
+})
 
 func layers() []Layer {
 	g := standing()
