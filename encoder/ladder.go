@@ -186,10 +186,15 @@ func (p VideoProfile) fit(v Video, coarsest, gop int64) []Rendition {
 
 // Cut divides the film into equal chunks of about d, each a whole number of
 // segments. A source that cannot be reached frame-exactly stays whole.
+//
+// Where key frames lie far apart chunks are longer: on average half the way
+// between two of them is decoded for nothing, at about 8 % of what the encode
+// of it costs. With chunks of a quarter of the way that adds 15 %.
 func Cut(v Video, segment int64, d time.Duration) []Chunk {
 	if !v.Seekable {
 		return []Chunk{{Frames: v.Frames}}
 	}
+	d = max(d, Seconds(v.KeyGap/4))
 	segments := (v.Frames + segment - 1) / segment
 	per := max(1, int64(math.Round(d.Seconds()/v.Rate.Seconds(segment))))
 	n := max(1, int64(math.Round(float64(segments)/float64(per))))

@@ -80,9 +80,14 @@ type Source struct {
 	Chapters []Chapter `json:"chapters,omitempty"`
 	Timecode string    `json:"timecode,omitempty"` // of the first picture, as written, such as "01:00:00:00"
 
+	Repair   string   `json:"repair,omitempty"`   // what must be mended in a copy before anything is read, such as RepairOffsets; the rest tells of the copy
 	Damage   []string `json:"damage,omitempty"`   // what is broken in it and where, as far as the probe found: the profile says whether it is refused
 	Warnings []string `json:"warnings,omitempty"` // odd, but no reason to refuse
 }
+
+// RepairOffsets is the Source.Repair of an MP4 whose fragments say wrongly
+// where their samples lie, and can be told where.
+const RepairOffsets = "offsets"
 
 // Video is the picture track that becomes the film. Width and Height are as
 // a player shows them: rotated, with square pixels.
@@ -114,8 +119,9 @@ type Video struct {
 	Range       string `json:"range,omitempty"` // "tv" or "pc"
 	Bitrate     int64  `json:"bitrate,omitempty"`
 
-	Start    float64 `json:"start_s"`  // time of the first picture, in the source's own time
-	Seekable bool    `json:"seekable"` // any frame can be reached exactly, so the film may be cut in chunks
+	Start    float64 `json:"start_s"`             // time of the first picture, in the source's own time
+	Seekable bool    `json:"seekable"`            // any frame can be reached exactly, so the film may be cut in chunks
+	KeyGap   float64 `json:"key_gap_s,omitempty"` // where Seekable: the longest time without a key frame, all of which is decoded to reach its end
 }
 
 // HDR tells whether the picture needs tone mapping for an SDR screen.
@@ -136,6 +142,7 @@ type Audio struct {
 	Start      float64 `json:"start_s"` // in the source's own time
 	Duration   float64 `json:"duration_s"`
 
+	Varies   bool      `json:"varies,omitempty"`   // its channels or sample rate change in mid-stream: Layout and SampleRate are the widest, to which it must be brought before anything else
 	With     []int     `json:"with,omitempty"`     // further mono tracks that make one sound with this one, in the order of Layout; they do not stand in Source.Audio
 	Stereo   *Loudness `json:"stereo,omitempty"`   // of the sound mixed to stereo (or its one channel); absent: silence, or not measured
 	Surround *Loudness `json:"surround,omitempty"` // of all channels, where there are more than two

@@ -48,7 +48,7 @@ func (j AudioJob) track(r encoder.Rendition) encoder.Audio {
 // film and is as long, to the sample before AAC's own rounding. Files, checks
 // and errors are those of Video.
 func (e *Encoder) Audio(ctx context.Context, j AudioJob) (encoder.Result, error) {
-	res, err := e.audio(ctx, j)
+	res, err := task(ctx, e, (*Encoder).audio, j)
 	if err != nil {
 		return encoder.Result{}, fmt.Errorf("encode sound: %w", err)
 	}
@@ -58,6 +58,9 @@ func (e *Encoder) Audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error) {
 	var err error
 	if j.Input, j.Dir, err = absolute(j.Input, j.Dir); err != nil {
+		return encoder.Result{}, err
+	}
+	if j.Input, err = e.mended(j.Input, j.Source.Repair, j.Dir); err != nil {
 		return encoder.Result{}, err
 	}
 	length := encoder.Seconds(j.Source.Duration)

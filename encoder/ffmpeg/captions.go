@@ -32,7 +32,7 @@ type CaptionsJob struct {
 // row. A track without cues, or one that cannot be read, has a warning in its
 // place: words never fail a film. Errors are faults of ours.
 func (e *Encoder) Captions(ctx context.Context, j CaptionsJob) (encoder.Result, error) {
-	res, err := e.captions(ctx, j)
+	res, err := task(ctx, e, (*Encoder).captions, j)
 	if err != nil {
 		return encoder.Result{}, fmt.Errorf("read captions: %w", err)
 	}
@@ -44,26 +44,27 @@ func (e *Encoder) captions(ctx context.Context, j CaptionsJob) (encoder.Result, 
 	if j.Input, j.Dir, err = absolute(j.Input, j.Dir); err != nil {
 		return encoder.Result{}, err
 	}
+	if j.Input, err = e.mended(j.Input, j.Source.Repair, j.Dir); err != nil {
+		return encoder.Result{}, err
+	}
 	began := time.Now()
 	p := newReporter(j.Report, j.length())
 	words := newWords(j, p)
 	var res encoder.Result
 	if slices.ContainsFunc(j.Ladder.Captions, func(r encoder.Rendition) bool { return !j.inPicture(r) }) {
-		args := append(slices.Clone(limits), "-i", source(j.Input))
-		if err := e.packets(ctx, args, words, &res); err != nil {
+		if err := e.packets(ctx, words, &res); err != nil {
 			return encoder.Result{}, err
 		}
 	}
 	if slices.ContainsFunc(j.Ladder.Captions, j.inPicture) {
-		graph, err := j.graph()
+		lines, err := e.line21(ctx, j.Input, j.Source, j.Dir, p.encoding)
+		if ctx.Err() != nil {
+			return encoder.Result{}, err
+		}
 		if err != nil {
-			return encoder.Result{}, err
+			res.Warnings = append(res.Warnings, fmt.Sprintf("the captions in the pictures could not all be read: %v", err))
 		}
-		words.inPicture = true
-		reads := e.within(bounds{also: []string{j.Input}, cpu: making(j.length(), nil).cpu})
-		if err := reads.packets(ctx, []string{"-format_whitelist", "lavfi", "-f", "lavfi", "-i", graph}, words, &res); err != nil {
-			return encoder.Result{}, err
-		}
+		words.lines[j.Source.Video.Stream] = lines
 	}
 	for _, r := range j.Ladder.Captions {
 		t, err := j.write(r, words, &res)
@@ -85,30 +86,13 @@ func (j CaptionsJob) inPicture(r encoder.Rendition) bool {
 	return j.Source.Video != nil && r.Stream == j.Source.Video.Stream
 }
 
-// graph makes the decoder hand out the bytes of CEA-608. The source's name is
-// no text for a graph: it is reached by a name of ours.
-func (j CaptionsJob) graph() (string, error) {
-	link := filepath.Join(j.Dir, "src")
-	if err := os.Symlink(j.Input, link); err != nil {
-		return "", err
-	}
-	value := strings.NewReplacer(`\`, `\\`, `'`, `\'`, `:`, `\:`)
-	graph := strings.NewReplacer(`\`, `\\`, `'`, `\'`, `[`, `\[`, `]`, `\]`, `,`, `\,`, `;`, `\;`)
-	var inner []string
-	for i := 0; i < len(limits); i += 2 {
-		inner = append(inner, limits[i][1:]+"="+limits[i+1])
-	}
-	return fmt.Sprintf("movie=filename=%s:stream_index=%d:dec_threads=1:format_opts=%s[out+subcc]", graph.Replace(value.Replace(link)),
-		j.Source.Video.Stream, graph.Replace(value.Replace(strings.Join(inner, ":")))), nil
-}
-
-// packets has the packets of the words read from an input.
-func (e *Encoder) packets(ctx context.Context, input []string, w *words, res *encoder.Result) error {
+// packets has the packets of the tracks of words read.
+func (e *Encoder) packets(ctx context.Context, w *words, res *encoder.Result) error {
 	const limit = 1 << 30 // two hours of CEA-608 are 70 MB
-	args := append([]string{"-hide_banner", "-v", "error", "-max_alloc", "2147483648"}, input...)
+	args := append([]string{"-hide_banner", "-v", "error", "-max_alloc", "2147483648"}, limits...)
 	args = append(args, "-select_streams", "s", "-show_packets", "-show_data",
-		"-show_entries", "packet=stream_index,pts_time,duration_time,data", "-print_format", "default=nw=1")
-	said, err := e.within(bounds{also: []string{w.job.Input}}).query(ctx, args, limit, w.line)
+		"-show_entries", "packet=stream_index,pts_time,duration_time,data", "-print_format", "default=nw=1", "-i", source(w.job.Input))
+	said, err := e.query(ctx, args, limit, w.line)
 	w.end()
 	if err == nil {
 		return nil
@@ -216,9 +200,8 @@ func (j CaptionsJob) warnOfSilence(res *encoder.Result) {
 
 // words gathers what ffprobe prints of the tracks.
 type words struct {
-	job       CaptionsJob
-	progress  *reporter
-	inPicture bool
+	job      CaptionsJob
+	progress *reporter
 
 	lists map[int]*captions.List   // of text tracks, by stream
 	lines map[int]*captions.CEA608 // of CEA-608, by stream
@@ -278,9 +261,6 @@ func (w *words) line(b []byte) error {
 // end takes the packet that was read to its track.
 func (w *words) end() {
 	stream, data := w.stream, w.data
-	if w.inPicture {
-		stream = w.job.Source.Video.Stream
-	}
 	if w.timed && len(data) > 0 {
 		if l := w.lists[stream]; l != nil {
 			l.Packet(w.codec(stream), w.at, w.last, data)

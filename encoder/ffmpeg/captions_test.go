@@ -109,6 +109,31 @@ func TestCaptionsOfClips(t *testing.T) {
 	}
 }
 
+// Words that come late, in pictures stored in another order than they are
+// shown in, are found and right to the picture.
+func TestLateCaptions(t *testing.T) {
+	for name, args := range map[string]string{
+		"a.mp4": "-c:v libx264 -preset ultrafast -bf 2",
+		"a.ts":  "-c:v mpeg2video -bf 2 -q:v 8",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := film(t, name, "-i "+clip(t, "bbb_cea608_360p_ts_2.5s.ts")+" -an -vf scale=160:90,tpad=start=150 "+args)
+			got, src, _ := captionsOf(t, path)
+			want := told(t, src.Start, "-data_field", "first", "-copyts", "-f", "lavfi", "-i", "movie="+path+"[out+subcc]", "-map", "0:s")
+			want = slices.CompactFunc(want, func(a, b captions.Cue) bool { return plainText(a.Text) == plainText(b.Text) })
+			if len(want) == 0 || want[0].Start < 5*time.Second || len(got) != 1 {
+				t.Fatalf("%v, ffmpeg tells %v", got, want)
+			}
+			for i, c := range got["cc1"] {
+				if i >= len(want) || plainText(c.Text) != plainText(want[i].Text) || (c.Start-want[i].Start).Abs() > 40*time.Millisecond {
+					t.Errorf("cue %d is %v, want %v", i, c, want)
+				}
+			}
+		})
+	}
+}
+
 // plainText is a text without tags and double spaces.
 func plainText(s string) string {
 	s = strings.NewReplacer("<i>", "", "</i>", "", "<b>", "", "</b>", "", "\u00a0", " ", "&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)

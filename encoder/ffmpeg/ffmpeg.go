@@ -23,8 +23,13 @@ type Encoder struct {
 	zscale          bool   // HDR can be mapped to SDR
 	config          string // what it was built with
 
-	start  func(*exec.Cmd, sandbox.Box) (*child.Process, error)
-	bounds bounds // of its runs
+	start   func(*exec.Cmd, sandbox.Box) (*child.Process, error)
+	bounds  bounds // of its runs
+	scratch string // of its probes; "": the system's
+
+	partial Partial                  // nil: sources are all here
+	failed  func(error)              // ends a task that reads partial
+	fill    func(off, n int64) error // of partial, in a task
 }
 
 // Find looks for ffmpeg and ffprobe in PATH. Its error says what to install.

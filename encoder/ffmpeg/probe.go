@@ -18,7 +18,7 @@ import (
 // gives an error that wraps encoder.ErrBadInput and says why in plain words;
 // any other error is a fault of ours and may pass. The file is only read.
 func (e *Encoder) Probe(ctx context.Context, path string) (encoder.Source, error) {
-	src, err := e.probe(ctx, path)
+	src, err := task(ctx, e, (*Encoder).probe, path)
 	if err != nil {
 		return encoder.Source{}, fmt.Errorf("probe %q: %w", filepath.Base(path), err)
 	}
@@ -43,14 +43,28 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 	if err != nil {
 		return encoder.Source{}, err
 	}
+	dir, err := os.MkdirTemp(e.scratch, "probe-")
+	if err != nil {
+		return encoder.Source{}, fmt.Errorf("make a scratch folder: %w", full(err))
+	}
+	defer os.RemoveAll(dir)
 	src := encoder.Source{Container: h.Format.Name, Bytes: info.Size(), Audio: []encoder.Audio{}}
+	repair, warning := e.ailing(path, h.Format.Name)
+	if repair != "" {
+		src.Repair, src.Warnings = repair, []string{warning}
+		if path, err = e.mended(path, repair, dir); err != nil {
+			return encoder.Source{}, err
+		}
+	}
 	pick, err := choose(h, &src)
 	if err != nil {
 		return encoder.Source{}, err
 	}
-	short := strings.HasPrefix(h.Format.Name, "mov,") && cutShort(path)
+	short := strings.HasPrefix(h.Format.Name, "mov,") && e.cutShort(path)
 	if h.trusted(pick) && !short {
-		err = fromHeader(h, pick, &src)
+		if err = fromHeader(h, pick, &src); err == nil && src.Video != nil {
+			src.Video.KeyGap, err = e.keyGap(ctx, path, *src.Video, dir)
+		}
 	} else {
 		var found scan
 		if found, err = e.scan(ctx, path, h, pick); err == nil {
@@ -60,6 +74,9 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 	}
 	if err != nil {
 		return encoder.Source{}, err
+	}
+	if w := distant(src.Video); w != "" {
+		src.Warnings = append(src.Warnings, w)
 	}
 	if err := e.look(ctx, path, &src); err != nil {
 		return encoder.Source{}, err
@@ -72,7 +89,7 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 		return encoder.Source{}, err
 	}
 	listCaptions(h, &src)
-	if err := e.hidden(ctx, path, &src); err != nil {
+	if err := e.hidden(ctx, path, &src, dir); err != nil {
 		return encoder.Source{}, err
 	}
 	if src.Video != nil && src.Video.HDR() && !e.zscale {
@@ -157,7 +174,7 @@ func (e *Encoder) header(ctx context.Context, path string) (header, error) {
 		if ctx.Err() != nil || said == nil {
 			return h, err
 		}
-		return h, refusal(path, said.tail(), err)
+		return h, e.refusal(path, said.tail(), err)
 	}
 	if err := json.Unmarshal(text, &h); err != nil {
 		return h, fmt.Errorf("read what ffprobe says: %w", err)

@@ -74,6 +74,8 @@ func soundClock(src *encoder.Source) error {
 type scan struct {
 	pictures []int64 // presentation times of the main picture, in ticks, as stored; from its first key frame on
 	leading  int     // pictures before that, which cannot be decoded
+	key      int64   // the last key frame
+	gap      int64   // the most ticks from one to the next
 	last     int64   // duration of the last picture stored, 0: unsaid
 	cut      int     // pictures an edit list takes away
 	unsaid   bool    // some pictures have no presentation time
@@ -137,6 +139,14 @@ func (s *scan) picture(pts, dts, duration, flags string) error {
 	if len(s.pictures) == maxPackets {
 		return fmt.Errorf("%w: it has more than %d pictures", encoder.ErrBadInput, maxPackets)
 	}
+	if len(s.pictures) == 0 {
+		s.key = at
+	} else {
+		s.gap = max(s.gap, at-s.key)
+	}
+	if strings.HasPrefix(flags, "K") {
+		s.key = at
+	}
 	s.pictures, s.last = append(s.pictures, at), number(duration)
 	return nil
 }
@@ -184,7 +194,9 @@ func fromPackets(h header, p picked, s scan, src *encoder.Source) error {
 	v := src.Video
 	v.Rate, v.Frames, v.VFR = g.rate, g.frames, g.vfr
 	v.Start = float64(times[0]) * base.Float()
-	v.Seekable = s.seekable(h, p)
+	if v.Seekable = s.seekable(h, p); v.Seekable {
+		v.KeyGap = float64(s.gap+s.last) * base.Float()
+	}
 	if s.leading > 0 {
 		src.Warnings = append(src.Warnings, fmt.Sprintf("%d pictures before the first key frame cannot be decoded", s.leading))
 	}

@@ -44,28 +44,23 @@ func listCaptions(h header, src *encoder.Source) {
 	}
 }
 
-// hidden looks for CEA-608 in the first pictures, where broadcasters' encoders
-// put it into every one, words or none.
-func (e *Encoder) hidden(ctx context.Context, path string, src *encoder.Source) error {
-	const pictures, limit = 120, 8 << 20
-	v := src.Video
-	if v == nil || !slices.Contains([]string{"h264", "hevc", "mpeg2video", "mpeg1video"}, v.Codec) {
+// hidden looks for CEA-608 in all pictures, and lists the channels that say
+// something: broadcasters' encoders put it into every picture, words or none,
+// and many films begin without words.
+func (e *Encoder) hidden(ctx context.Context, path string, src *encoder.Source, dir string) error {
+	if src.Video == nil || beside[src.Video.Codec] == "" {
 		return nil
 	}
-	args := append([]string{"-hide_banner", "-v", "fatal", "-max_alloc", "2147483648", "-max_pixels", "67108864"}, limits...)
-	args = append(args, "-threads", "1", "-skip_loop_filter", "all", "-skip_idct", "all",
-		"-read_intervals", fmt.Sprintf("%%+#%d", pictures), "-select_streams", fmt.Sprint(v.Stream),
-		"-show_frames", "-show_entries", "frame=:frame_side_data=side_data_type", "-print_format", "default=nw=1:nk=1", "-i", source(path))
-	found := false
-	_, err := e.within(probing).query(ctx, args, limit, func(line []byte) error {
-		found = found || strings.HasPrefix(string(line), "ATSC A53")
-		return nil
-	})
-	if found {
-		src.Captions = append(src.Captions, encoder.Caption{Stream: v.Stream, Codec: "eia_608", Kind: encoder.CaptionCEA608})
-	}
+	lines, err := e.line21(ctx, path, *src, dir, nil)
 	if ctx.Err() != nil {
-		return err
+		return fmt.Errorf("look for captions: %w", err)
 	}
-	return nil // what else is wrong with the pictures is for others to find
+	// What else is wrong with the pictures is for others to find.
+	length := encoder.Seconds(src.Duration)
+	for channel := 1; channel <= 4; channel++ {
+		if cues, _ := lines.Cues(channel, length).Film(length); len(cues) > 0 {
+			src.Captions = append(src.Captions, encoder.Caption{Stream: src.Video.Stream, Codec: "eia_608", Kind: encoder.CaptionCEA608, Channel: channel})
+		}
+	}
+	return nil
 }

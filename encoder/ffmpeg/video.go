@@ -54,7 +54,7 @@ func (j VideoJob) tiles() encoder.Tiles { return j.Ladder.Tiles(j.Chunk) }
 // what was asked for, *Error with ffmpeg's last words otherwise. After an
 // error Dir holds nothing of use.
 func (e *Encoder) Video(ctx context.Context, j VideoJob) (encoder.Result, error) {
-	res, err := e.video(ctx, j)
+	res, err := task(ctx, e, (*Encoder).video, j)
 	if err != nil {
 		return encoder.Result{}, fmt.Errorf("encode chunk %d: %w", j.Chunk.Index, err)
 	}
@@ -67,6 +67,9 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 		return encoder.Result{}, err
 	}
 	if err := e.has(j.Ladder.Video); err != nil {
+		return encoder.Result{}, err
+	}
+	if j.Input, err = e.mended(j.Input, j.Source.Repair, j.Dir); err != nil {
 		return encoder.Result{}, err
 	}
 	rate, _ := j.Ladder.Grid(j.Source)

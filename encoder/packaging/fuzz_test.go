@@ -63,6 +63,11 @@ func FuzzBoxes(f *testing.F) {
 		if err == nil && len(fr.samples) > maxSamples {
 			t.Errorf("%d samples", len(fr.samples))
 		}
+		for _, p := range Misplaced(bytes.NewReader(b), int64(len(b))) {
+			if p.At < 0 || p.At > int64(len(b)-len(p.Bytes)) {
+				t.Errorf("a patch at %d of %d bytes", p.At, len(b))
+			}
+		}
 		r := bytes.NewReader(b)
 		for {
 			h, err := readHeader(r)
