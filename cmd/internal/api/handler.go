@@ -25,6 +25,7 @@ type Options struct {
 	Base    string        // the API's own URL, no slash at its end: it bears the host a caller may name
 	Token   string        // asked for on /v1; never empty
 	Version string
+	Telling Telling      // nil: outgoing webhooks are not asked for
 	Pages   http.Handler // "/play/…"; nil: none
 	Log     *slog.Logger // nil: slog.Default
 }

@@ -48,6 +48,9 @@ func (s *service) register(a huma.API) {
 	huma.Register(a, operation(http.MethodGet, "/v1/jobs/{id}", "show", "One job", http.StatusOK), s.show)
 	huma.Register(a, operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancel", "Stop a job", http.StatusOK), s.cancel)
 	huma.Register(a, operation(http.MethodPost, "/v1/jobs/{id}/retry", "retry", "Try a failed or cancelled job again", http.StatusAccepted), s.retry)
+	if s.o.Telling != nil {
+		s.registerWebhooks(a)
+	}
 	huma.Register(a, operation(http.MethodGet, "/healthz", "healthz", "The process answers", http.StatusOK), s.health)
 	huma.Register(a, operation(http.MethodGet, "/readyz", "readyz", "A job would be taken and worked on", http.StatusOK), s.ready)
 }

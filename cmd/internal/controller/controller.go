@@ -21,7 +21,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bobine/cmd/internal/api"
+	"bobine/cmd/internal/deliver"
 	"bobine/cmd/internal/settings"
+	"bobine/cmd/internal/stores"
 	"bobine/cmd/internal/web"
 	"bobine/configs"
 	"bobine/encoder"
@@ -29,7 +31,6 @@ import (
 	"bobine/provisioner/local"
 	"bobine/queue/redisq"
 	"bobine/storage"
-	localstore "bobine/storage/local"
 	"bobine/storage/state"
 	"bobine/storage/state/redisd"
 )
@@ -59,14 +60,16 @@ type Controller struct {
 	listener net.Listener
 	token    string
 
-	conn       state.Conn
-	storeDir   string
-	scratch    string
-	poke       chan struct{} // wakes the loop
-	looked     time.Time     // when every job under way was looked at last
-	stopping   chan struct{}
-	background errgroup.Group
-	cleanup    []func() error // run last to first
+	conn    state.Conn
+	place   string // of the store
+	scratch string
+	poke    chan struct{} // wakes the loop
+	looked  time.Time     // when every job under way was looked at last
+
+	notifySecrets func(ctx context.Context, partner string) ([]string, error) // what a partner's webhooks are signed with
+	stopping      chan struct{}
+	background    errgroup.Group
+	cleanup       []func() error // run last to first
 }
 
 // New takes the data folder, starts Redis if the config names none, checks
@@ -111,7 +114,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
-		Farm: c, Outputs: c.store, Base: c.URL(), Token: c.token, Version: c.version,
+		Farm: c, Telling: c, Outputs: c.store, Base: c.URL(), Token: c.token, Version: c.version,
 		Pages: web.NewHandler(web.Options{Farm: c, Base: c.URL()}), Log: c.log,
 	})
 	g, gctx := errgroup.WithContext(ctx)
@@ -132,6 +135,10 @@ func (c *Controller) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return c.loop(gctx) })
 	g.Go(func() error { return c.fleet(gctx) })
+	sender := deliver.New(deliver.Options{
+		Ledger: c.ledger, Endpoint: c.endpoint, Disable: c.mute, Allow: c.config.Sources.AllowHosts, Log: c.log,
+	})
+	g.Go(func() error { return sender.Run(gctx) })
 	c.log.Info("farm is up", "url", c.URL(), "data", c.config.Data)
 	err := g.Wait()
 	close(c.stopping)
@@ -166,10 +173,10 @@ func (c *Controller) openData(context.Context) error {
 	return nil
 }
 
-func (c *Controller) openStore(context.Context) error {
-	c.storeDir = c.config.Storage.Outputs
-	if c.storeDir == "" {
-		c.storeDir = filepath.Join(c.config.Data, "store")
+func (c *Controller) openStore(ctx context.Context) error {
+	c.place = c.config.Storage.Outputs
+	if c.place == "" {
+		c.place = filepath.Join(c.config.Data, "store")
 	}
 	c.scratch = c.config.Encode.Scratch
 	if c.scratch == "" {
@@ -179,7 +186,11 @@ func (c *Controller) openStore(context.Context) error {
 			return fmt.Errorf("clear the scratch folder: %w", err)
 		}
 	}
-	for _, dir := range []*string{&c.storeDir, &c.scratch} {
+	folders := []*string{&c.place, &c.scratch}
+	if _, _, bucket := configs.Bucket(c.place); bucket {
+		folders = folders[1:]
+	}
+	for _, dir := range folders {
 		abs, err := filepath.Abs(*dir)
 		if err != nil {
 			return fmt.Errorf("find the folder %s: %w", *dir, err)
@@ -189,9 +200,13 @@ func (c *Controller) openStore(context.Context) error {
 			return fmt.Errorf("make the folder %s: %w", abs, err)
 		}
 	}
-	store, err := localstore.Open(c.storeDir)
+	store, end, err := stores.Open(ctx, c.place, c.config.Storage.S3)
+	if err != nil {
+		return err
+	}
 	c.store = store
-	return err
+	c.after(end)
+	return nil
 }
 
 func (c *Controller) openRedis(ctx context.Context) error {
@@ -270,7 +285,7 @@ func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.L
 		return nil, nil, err
 	}
 	line, err := json.Marshal(settings.Worker{
-		Redis: c.conn, Store: c.storeDir, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
+		Redis: c.conn, Store: c.place, S3: c.config.Storage.S3, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
 		Beat: c.config.Lease.Beat, Attempts: c.config.Encode.Attempts,
 		AllowHosts: c.config.Sources.AllowHosts, Strict: c.config.Encode.Sandbox == "require", Version: c.version, Log: c.config.Log,
 	})

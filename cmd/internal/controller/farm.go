@@ -54,7 +54,11 @@ func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, erro
 	if err := c.record(ctx, j); err != nil {
 		return queue.Job{}, err
 	}
-	if err := c.ledger.Create(ctx, j, first); err != nil {
+	change := state.Change{Jobs: []queue.Job{j}, Tasks: []queue.Task{first}}
+	if err := c.tell(ctx, &change, nil, j, now); err != nil {
+		return queue.Job{}, away(err)
+	}
+	if err := c.ledger.Commit(ctx, change); err != nil {
 		return queue.Job{}, away(err)
 	}
 	c.log.Info("job accepted", "job", j.ID, "partner", j.Partner, "title", j.Title)
@@ -214,6 +218,9 @@ func (c *Controller) change(ctx context.Context, id string, decide func(view, ti
 		}
 		if len(change.Jobs) == 0 {
 			return j, nil
+		}
+		if err := c.tell(ctx, &change, &j, change.Jobs[0], time.Now()); err != nil {
+			return j, away(err)
 		}
 		err = c.ledger.Commit(ctx, change)
 		if errors.Is(err, state.ErrConflict) {

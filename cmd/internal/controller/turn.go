@@ -65,6 +65,9 @@ func (c *Controller) turn(ctx context.Context, now time.Time) error {
 	return c.feed(ctx, c.silence.live(beats, instances, now), out, now)
 }
 
+// dropQuiet is how long no film joins a drop before its end is told.
+const dropQuiet = 10 * time.Minute
+
 // lookAll is how often every job under way is looked at, moved or not.
 const lookAll = 30 * time.Second
 
@@ -90,6 +93,9 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	}
 	if now.Sub(c.looked) < lookAll {
 		return nil
+	}
+	if err := c.tellDrops(ctx, now, dropQuiet); err != nil {
+		return err
 	}
 	ids, err := c.ledger.Begun(ctx)
 	if err != nil {
@@ -130,6 +136,9 @@ func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (
 	}
 	if !moved {
 		return true, nil
+	}
+	if err := c.tell(ctx, &change, &j, change.Jobs[0], now); err != nil {
+		return false, err
 	}
 	err = c.ledger.Commit(ctx, change)
 	if errors.Is(err, state.ErrConflict) {
@@ -254,13 +263,19 @@ func (c *Controller) dispatch(ctx context.Context, x queue.Choice, now time.Time
 		return nil // taken meanwhile
 	}
 	t.Paid = x.Charge.Seconds
+	before := j
+	j.Attempts++
+	change := state.Change{Tasks: []queue.Task{t}, Charges: []queue.Charge{x.Charge}}
 	if j.State == queue.Received {
 		if err := j.Move(queue.Start, now); err != nil {
 			return err
 		}
+		if err := c.tell(ctx, &change, &before, j, now); err != nil {
+			return err
+		}
 	}
-	j.Attempts++
-	err = c.ledger.Commit(ctx, state.Change{Jobs: []queue.Job{j}, Tasks: []queue.Task{t}, Charges: []queue.Charge{x.Charge}})
+	change.Jobs = []queue.Job{j}
+	err = c.ledger.Commit(ctx, change)
 	if errors.Is(err, state.ErrConflict) {
 		return nil
 	}

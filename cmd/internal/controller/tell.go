@@ -1,0 +1,216 @@
+package controller
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"bobine/cmd/internal/api"
+	"bobine/cmd/internal/deliver"
+	"bobine/queue"
+	"bobine/queue/notify"
+	"bobine/storage/state"
+)
+
+// tell adds to a change what others are told of it: a delivery is stored with
+// what it tells, or neither is. before is nil for a new job.
+func (c *Controller) tell(ctx context.Context, change *state.Change, before *queue.Job, after queue.Job, now time.Time) error {
+	to, err := c.listeners(ctx, after.Partner)
+	if err != nil || len(to) == 0 {
+		return err
+	}
+	change.Deliveries = append(change.Deliveries, notify.Teller{Base: c.URL()}.Job(before, after, to, now)...)
+	return nil
+}
+
+// listeners are the endpoints that hear of a partner's films.
+func (c *Controller) listeners(ctx context.Context, partner string) ([]notify.To, error) {
+	var to []notify.To
+	if c.config.Notify.URL != "" {
+		to = append(to, notify.To{Events: c.config.Notify.Events})
+	}
+	p, err := c.ledger.Partner(ctx, partner)
+	switch {
+	case errors.Is(err, queue.ErrNotExist):
+		return to, nil
+	case err != nil:
+		return nil, err
+	}
+	if p.Notify != nil && p.Notify.Disabled == "" {
+		to = append(to, notify.To{Endpoint: p.Name, Events: p.Notify.Events})
+	}
+	return to, nil
+}
+
+// farmMuted is the key that tells why the farm's own endpoint is not told: its
+// URL and the reason. Another URL in the configuration is not muted.
+const farmMuted = "notify:muted"
+
+// endpoint finds where an event goes, for the sender.
+func (c *Controller) endpoint(ctx context.Context, name string) (deliver.Endpoint, error) {
+	if name == "" {
+		return c.farmEndpoint(ctx)
+	}
+	p, err := c.ledger.Partner(ctx, name)
+	if err != nil {
+		return deliver.Endpoint{}, err
+	}
+	if p.Notify == nil {
+		return deliver.Endpoint{}, fmt.Errorf("partner %s has no endpoint: %w", name, queue.ErrNotExist)
+	}
+	secrets, err := c.notifySecrets(ctx, name)
+	return deliver.Endpoint{URL: p.Notify.URL, Secrets: secrets, Disabled: p.Notify.Disabled}, err
+}
+
+func (c *Controller) farmEndpoint(ctx context.Context) (deliver.Endpoint, error) {
+	url := c.config.Notify.URL
+	if url == "" {
+		return deliver.Endpoint{}, fmt.Errorf("notify.url is not set: %w", queue.ErrNotExist)
+	}
+	secret, err := os.ReadFile(c.config.Notify.SecretFile)
+	if err != nil {
+		return deliver.Endpoint{}, fmt.Errorf("notify.secret_file: %w", err)
+	}
+	muted, err := c.ledger.Keys(ctx, farmMuted)
+	if err != nil {
+		return deliver.Endpoint{}, err
+	}
+	why, _ := strings.CutPrefix(muted[0], url+" ")
+	if why == muted[0] {
+		why = ""
+	}
+	return deliver.Endpoint{URL: url, Secrets: []string{strings.TrimSpace(string(secret))}, Disabled: why}, nil
+}
+
+// mute notes that an endpoint wants to hear no more.
+func (c *Controller) mute(ctx context.Context, name, why string) error {
+	if name == "" {
+		muted, err := c.ledger.Keys(ctx, farmMuted)
+		if err != nil {
+			return err
+		}
+		return c.ledger.Commit(ctx, state.Change{Keys: []state.Key{{Name: farmMuted, Was: muted[0], Is: c.config.Notify.URL + " " + why}}})
+	}
+	for {
+		p, err := c.ledger.Partner(ctx, name)
+		if err != nil || p.Notify == nil {
+			return err
+		}
+		p.Notify.Disabled = why
+		if err := c.ledger.Commit(ctx, state.Change{Partners: []queue.Partner{p}}); !errors.Is(err, state.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// Deliveries lists what was told, newest first.
+func (c *Controller) Deliveries(ctx context.Context, endpoint *string, limit int) ([]queue.Delivery, error) {
+	n := limit
+	if endpoint != nil {
+		n = 20_000 // all that are kept: one endpoint's may be few among them
+	}
+	all, err := c.ledger.Deliveries(ctx, n)
+	if err != nil {
+		return nil, away(err)
+	}
+	var out []queue.Delivery
+	for _, d := range all {
+		if len(out) < limit && (endpoint == nil || d.Endpoint == *endpoint) {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// Redeliver sends one again, now, under the id it had.
+func (c *Controller) Redeliver(ctx context.Context, id string) (queue.Delivery, error) {
+	for {
+		d, err := c.ledger.Delivery(ctx, id)
+		if err != nil {
+			return d, known(err)
+		}
+		notify.Again(&d, time.Now())
+		err = c.ledger.Commit(ctx, state.Change{Deliveries: []queue.Delivery{d}})
+		if errors.Is(err, state.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return d, away(err)
+		}
+		return d, nil
+	}
+}
+
+// TestWebhook sends an event that only tests an endpoint. One that was
+// disabled is tried again from here on.
+func (c *Controller) TestWebhook(ctx context.Context, endpoint string) (queue.Delivery, error) {
+	end, err := c.endpoint(ctx, endpoint)
+	if errors.Is(err, queue.ErrNotExist) {
+		return queue.Delivery{}, &api.RefusedError{Code: "no-endpoint", Message: err.Error(), Hint: "give one with `bobine partner set NAME --notify-url`, or notify.url in the configuration"}
+	}
+	if err != nil {
+		return queue.Delivery{}, away(err)
+	}
+	d := notify.Teller{}.Probe(endpoint, rand.Text(), time.Now())
+	change := state.Change{Deliveries: []queue.Delivery{d}}
+	if end.Disabled != "" {
+		if err := c.unmute(ctx, endpoint, &change); err != nil {
+			return d, away(err)
+		}
+	}
+	if err := c.ledger.Commit(ctx, change); err != nil {
+		return d, away(err)
+	}
+	return d, nil
+}
+
+func (c *Controller) unmute(ctx context.Context, name string, change *state.Change) error {
+	if name == "" {
+		muted, err := c.ledger.Keys(ctx, farmMuted)
+		if err != nil {
+			return err
+		}
+		change.Keys = append(change.Keys, state.Key{Name: farmMuted, Was: muted[0]})
+		return nil
+	}
+	p, err := c.ledger.Partner(ctx, name)
+	if err != nil {
+		return err
+	}
+	p.Notify.Disabled = ""
+	change.Partners = append(change.Partners, p)
+	return nil
+}
+
+// tellDrops tells of the drops that have ended and that no film has joined
+// for as long as a burst may pause.
+func (c *Controller) tellDrops(ctx context.Context, now time.Time, quiet time.Duration) error {
+	drops, err := c.ledger.Drops(ctx, true, 1000)
+	if err != nil {
+		return err
+	}
+	for _, d := range drops {
+		all, ended := d.Jobs()
+		if ended < all || now.Sub(d.Last) < quiet {
+			continue
+		}
+		to, err := c.listeners(ctx, d.Partner)
+		if err != nil {
+			return err
+		}
+		for _, v := range (notify.Teller{Base: c.URL()}).Drop(d, to, now) {
+			err := c.ledger.Commit(ctx, state.Change{Deliveries: []queue.Delivery{v}})
+			if err != nil && !errors.Is(err, state.ErrConflict) { // conflict: told before we died
+				return err
+			}
+		}
+		if err := c.ledger.CloseDrop(ctx, d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
