@@ -34,6 +34,7 @@ type Notice struct {
 	ETag      string            `json:"etag,omitempty"`     // without quotes; or another mark that changes with the content; "": not told
 	VersionID string            `json:"version_id,omitempty"`
 	Sequencer string            `json:"sequencer,omitempty"` // orders the notices of one key: the longer, then the greater hex string is the later one
+	Modified  time.Time         `json:"modified,omitzero"`   // by its store; zero: not told
 	Reference string            `json:"reference,omitempty"` // the partner's name for the drop it is part of
 	Title     string            `json:"title,omitempty"`
 	Profile   string            `json:"profile,omitempty"`
