@@ -49,7 +49,7 @@ var house = map[string]floor{
 	"provisioner/plan": logic, "provisioner/control": logic, "provisioner/sim": logic,
 
 	"encoder/ffmpeg": machines, "queue/redisq": machines, "queue/ingest/sqs": machines,
-	"storage/local": machines, "storage/s3": machines, "storage/state": machines,
+	"storage/local": machines, "storage/blocks": machines, "storage/s3": machines, "storage/state": machines,
 	"provisioner/local": machines, "provisioner/ec2": machines,
 
 	"configs": settings,

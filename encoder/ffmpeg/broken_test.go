@@ -98,7 +98,7 @@ func TestCutShort(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := cutShort(path); got != c.want {
+		if got := new(Encoder).cutShort(path); got != c.want {
 			t.Errorf("%s: got %v", name, got)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 
@@ -18,7 +17,7 @@ var language = regexp.MustCompile(`^[a-z]{2,3}(-[a-z0-9]{2,8})*$`)
 var playlists = map[string]bool{"hls": true, "concat": true, "dash": true, "imf": true, "sdp": true, "rtsp": true}
 
 // refusal says in plain words why ffprobe did not open a file.
-func refusal(path, said string, err error) error {
+func (e *Encoder) refusal(path, said string, err error) error {
 	bad := func(why string) error { return fmt.Errorf("%w: %s", encoder.ErrBadInput, why) }
 	if errors.Is(err, encoder.ErrBadInput) {
 		return err // a limit was passed
@@ -34,7 +33,7 @@ func refusal(path, said string, err error) error {
 		}
 	}
 	switch {
-	case strings.Contains(said, "moov atom not found") && looksLikeMP4(path):
+	case strings.Contains(said, "moov atom not found") && e.looksLikeMP4(path):
 		return bad("it has no moov, the index of an MP4: most of it may never have arrived")
 	case strings.Contains(said, "Invalid data found"), strings.Contains(said, "moov atom not found"),
 		strings.Contains(said, "End of file"), strings.Contains(said, "could not find codec parameters"):
@@ -45,8 +44,8 @@ func refusal(path, said string, err error) error {
 
 // looksLikeMP4 tells whether the file begins with a box: ffprobe goes by the
 // name and looks for a moov in any text called .mp4.
-func looksLikeMP4(path string) bool {
-	f, err := os.Open(path)
+func (e *Encoder) looksLikeMP4(path string) bool {
+	f, err := e.openSource(path)
 	if err != nil {
 		return false
 	}
@@ -65,16 +64,13 @@ func looksLikeMP4(path string) bool {
 
 // cutShort tells whether an MP4 ends before its last box does: then its
 // header tells of pictures that are not there.
-func cutShort(path string) bool {
-	f, err := os.Open(path)
+func (e *Encoder) cutShort(path string) bool {
+	f, err := e.openSource(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	end, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return false
-	}
+	end := f.Size()
 	for at := int64(0); at < end; {
 		var head [16]byte
 		if n, _ := f.ReadAt(head[:], at); n < 8 {

@@ -60,6 +60,11 @@ func (e *Encoder) runLog(ctx context.Context, l *log, stall time.Duration, args 
 	defer r.Close()
 	box := e.bounds.box(args)
 	cmd := exec.Command(e.ffmpeg, append(globals[:len(globals):len(globals)], args...)...)
+	watchdog := time.AfterFunc(stall, func() {
+		cancel(fmt.Errorf("ffmpeg got no further for %s", stall))
+	})
+	defer watchdog.Stop()
+	box.Partial = e.reads(box, func() { watchdog.Reset(stall) })
 	res := ran{log: l}
 	cmd.Stderr = res.log
 	cmd.ExtraFiles = []*os.File{w}
@@ -70,10 +75,6 @@ func (e *Encoder) runLog(ctx context.Context, l *log, stall time.Duration, args 
 		return ran{}, fmt.Errorf("run ffmpeg: %w", err)
 	}
 	defer time.AfterFunc(wall(box), func() { cancel(tooLong(box)) }).Stop()
-	watchdog := time.AfterFunc(stall, func() {
-		cancel(fmt.Errorf("ffmpeg got no further for %s", stall))
-	})
-	defer watchdog.Stop()
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -135,6 +136,7 @@ func (e *Encoder) query(ctx context.Context, args []string, limit int64, each fu
 	}
 	defer r.Close()
 	box := e.bounds.box(args)
+	box.Partial = e.reads(box, func() {})
 	cmd := exec.Command(e.ffprobe, args...)
 	stderr := newLog()
 	cmd.Stdout, cmd.Stderr = w, stderr
