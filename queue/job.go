@@ -46,6 +46,7 @@ type Job struct {
 	Drop      string `json:"drop,omitempty"`      // what it is part of
 	Paused    bool   `json:"paused,omitempty"`    // an operator's wish: none of its tasks starts
 	Bumped    bool   `json:"bumped,omitempty"`    // an operator's wish: ahead of all
+	Rush      bool   `json:"rush,omitempty"`      // it was given much less time than its partner is promised, see Hurried
 	AtRisk    bool   `json:"at_risk,omitempty"`   // it was told that the deadline may be missed
 	Await     *Await `json:"await,omitempty"`     // nil once its source was seen
 
@@ -126,6 +127,7 @@ const (
 	CodeCheck    = "check-failed"
 	CodeLost     = "worker-lost"
 	CodeSource   = "source-unreachable"
+	CodeNetwork  = "network" // tried again for longer: it heals by itself
 	CodeInternal = "internal"
 
 	CodeNever      = "never-arrived" // the source was told of and did not come
@@ -160,8 +162,11 @@ type Task struct {
 	Cost   float64       `json:"cost,omitempty"`   // estimated seconds of one slot; 0: unknown
 	Need   time.Duration `json:"need,omitempty"`   // what the job may need yet from this task's start to its end: with less time left it runs ahead of all
 	Bumped bool          `json:"bumped,omitempty"` // it runs ahead of all
+	Rush   bool          `json:"rush,omitempty"`   // it runs ahead of its partner's turn, on credit
 	Held   bool          `json:"held,omitempty"`   // its job is paused
-	Paid   float64       `json:"paid,omitempty"`   // virtual seconds its partner was charged for the attempt
+	Paid   float64       `json:"paid,omitempty"`   // virtual seconds its partner was charged for the attempt, until its end
+	Due    float64       `json:"-"`                // what that charge was too little by, to be stored with this change
+	Took   float64       `json:"took,omitempty"`   // seconds of a slot, of the attempt that counts
 
 	State     TaskState `json:"state"`
 	Attempt   int       `json:"attempt"`             // 0: never handed out
@@ -172,6 +177,7 @@ type Task struct {
 	NotBefore time.Time `json:"not_before,omitzero"` // a retry waits until then
 	Seconds   float64   `json:"seconds,omitempty"`   // wall time of the encode that counts
 	Fault     *Fault    `json:"fault,omitempty"`     // of the last attempt that failed
+	Trail     []string  `json:"trail,omitempty"`     // a line for each of the last attempts that failed or were lost
 
 	Version int64 `json:"-"`
 }
@@ -179,6 +185,14 @@ type Task struct {
 // Encodes tells whether tasks of the kind make media. Verification waits for
 // all of them.
 func (k Kind) Encodes() bool { return k == KindVideo || k == KindAudio || k == KindCaptions }
+
+// NewTask makes a task of the job, waiting.
+func (j Job) NewTask(k Kind, chunk int, now time.Time) Task {
+	return Task{
+		ID: TaskID(j.ID, k, chunk), Job: j.ID, Partner: j.Partner, Kind: k, Chunk: chunk, Deadline: j.Deadline,
+		Bumped: j.Bumped, Rush: j.Rush, Held: j.Paused, State: Waiting, Since: now,
+	}
+}
 
 // TaskID names a task of a job.
 func TaskID(job string, k Kind, chunk int) string {

@@ -3,6 +3,8 @@ package queue
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"time"
 )
 
@@ -14,15 +16,18 @@ type Lane struct {
 	Ceiling int     // tasks of it that run at once; 0: any number
 	Paused  bool
 	Running int     // tasks of it that are out
+	Owing   float64 // virtual seconds it was charged for those, before it is known what they take
 	Served  float64 // virtual time: seconds of work it was given, over its weight
 	Heads   []Task  // the first waiting tasks, by Order
-	More    bool    // others wait behind Heads
+	Late    []Task  // those without slack, by LastStart; a task may be among Heads too
+	More    bool    // others wait behind Heads or Late
 }
 
 // Choice is a task that runs next, and why.
 type Choice struct {
 	Task   Task
 	Why    string
+	Ahead  bool // of its partner's turn
 	Charge Charge
 }
 
@@ -34,115 +39,204 @@ type Charge struct {
 	Clock   float64 // the farm's virtual time is at least this afterwards; 0: unmoved
 }
 
-// Choose picks up to n tasks, in order. Tasks whose job has no slack left, or
-// that an operator bumped, come first by earliest deadline, whoever's they
-// are; all others by start-time fair queueing: the partner with the least
-// virtual time, and inside a partner by Order (facts: Goyal, Vin, Cheng,
-// "Start-time Fair Queuing", SIGCOMM 1996). clock is the farm's virtual time.
-// It stops early when a lane's Heads run out while More wait.
+// Choose picks up to n tasks, in order, of partners that are not paused:
+//
+//   - those that an operator bumped, then those without slack, whoever's they
+//     are and whatever their partner's ceiling, by earliest deadline;
+//   - below the ceilings, rush tasks by earliest deadline, as far as their
+//     partner's credit goes;
+//   - below the ceilings, all others by start-time fair queueing: of the
+//     partner with the least virtual time, by Order (Goyal, Vin, Cheng,
+//     "Start-time Fair Queuing", SIGCOMM 1996).
+//
+// clock is the farm's virtual time. The order of lanes does not matter.
+// Choose stops early where more would have to be read to go on.
 func Choose(lanes []Lane, clock float64, n int, now time.Time) []Choice {
-	c := chooser{lanes: append([]Lane(nil), lanes...), clock: clock, now: now}
+	c := chooser{lanes: append([]Lane(nil), lanes...), clock: clock, now: now, taken: map[string]bool{}}
 	var out []Choice
+	for i := range c.lanes {
+		c.lanes[i].Late = c.lanes[i].late(now)
+	}
 	for len(out) < n && !c.short {
-		i, urgent := c.next()
-		if i < 0 {
+		best := next{}
+		for i := range c.lanes {
+			if x := c.offer(&c.lanes[i]); x.turn > none && (best.turn == none || c.before(x, best)) {
+				best = x
+			}
+		}
+		if best.turn == none {
 			break
 		}
-		out = append(out, c.take(i, urgent))
+		out = append(out, c.take(best))
 	}
 	return out
 }
+
+// rushCredit is how many seconds of work a partner's rush jobs may be ahead
+// of its share: some trailers, not a festival. What it was given ahead it
+// waits for afterwards.
+const rushCredit = 1800
 
 type chooser struct {
 	lanes []Lane
 	clock float64
 	now   time.Time
-	short bool // a lane ran out of the heads that were read
+	taken map[string]bool
+	short bool // a lane ran out of the tasks that were read
 }
 
-// next is the lane to serve, or -1.
-func (c *chooser) next() (lane int, urgent bool) {
-	best := -1
-	for i := range c.lanes {
-		l := &c.lanes[i]
-		if l.Paused || len(l.Heads) == 0 {
-			continue
-		}
-		hurry := l.Heads[0].Urgent(c.now)
-		full := l.Ceiling > 0 && l.Running >= l.Ceiling
-		if full && !hurry || urgent && !hurry {
-			continue
-		}
-		if best < 0 || hurry && !urgent || c.before(l, &c.lanes[best], hurry) {
-			best, urgent = i, hurry
-		}
-	}
-	return best, urgent
+// next is what a lane offers.
+type next struct {
+	lane *Lane
+	turn turn
+	task *Task
 }
 
-func (c *chooser) before(a, b *Lane, urgent bool) bool {
-	if !urgent {
-		if va, vb := max(a.Served, c.clock), max(b.Served, c.clock); va != vb {
-			return va < vb
-		}
-	}
-	return a.Heads[0].Order() < b.Heads[0].Order()
-}
+// turn is why a task may run; the greatest goes first.
+type turn int
 
-func (c *chooser) take(i int, urgent bool) Choice {
-	l := &c.lanes[i]
-	t := l.Heads[0]
-	l.Heads = l.Heads[1:]
-	c.short = c.short || len(l.Heads) == 0 && l.More
-	start := max(l.Served, c.clock)
-	charge := Charge{Partner: l.Partner, Floor: c.clock, Seconds: cmp.Or(t.Cost, unknownCost) / l.Weight, Clock: start}
-	why := fmt.Sprintf("the turn of %s, served %.0f s per share of weight %g", l.Partner, start, l.Weight)
-	if urgent {
-		// It ran out of turn: the others' claims stay what they are.
-		charge.Clock = 0
-		why = t.hurry(c.now)
-	}
-	c.clock = max(c.clock, charge.Clock)
-	l.Served = start + charge.Seconds
-	l.Running++
-	return Choice{Task: t, Why: why, Charge: charge}
-}
-
-// unknownCost is charged for a task that nobody estimated, in seconds.
-const unknownCost = 10
-
-// Urgent tells whether the task runs ahead of all shares.
-func (t Task) Urgent(now time.Time) bool {
-	return t.Bumped || now.Add(t.Need).After(t.Deadline)
-}
-
-func (t Task) hurry(now time.Time) string {
-	if t.Bumped {
-		return "an operator bumped its job"
-	}
-	return fmt.Sprintf("no slack: %s to its deadline, and its job may need %s yet",
-		t.Deadline.Sub(now).Round(time.Second), t.Need.Round(time.Second))
-}
-
-// The tasks of a film that begin when all else of it is done, and those that
-// come before anything is known, stand at the ends.
 const (
-	mostChunks = 1<<10 - 1
-	mostIndex  = 1<<12 - 1
+	none turn = iota
+	fair
+	rush
+	late
+	bumped
 )
 
+// late are all tasks of the lane without slack, the one due first in front.
+func (l *Lane) late(now time.Time) []Task {
+	all := slices.Clone(l.Late)
+	for _, t := range l.Heads {
+		if t.Urgent(now) {
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, func(a, b Task) int {
+		return cmp.Or(a.Deadline.Compare(b.Deadline), cmp.Compare(a.Order(), b.Order()), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+// offer is the task a lane would run next, if it may.
+func (c *chooser) offer(l *Lane) next {
+	l.Heads, l.Late = c.rest(l.Heads), c.rest(l.Late)
+	switch {
+	case l.Paused:
+		return next{}
+	case len(l.Heads) > 0 && l.Heads[0].Bumped:
+		return next{l, bumped, &l.Heads[0]}
+	case len(l.Late) > 0:
+		return next{l, late, &l.Late[0]}
+	case len(l.Heads) == 0 || l.full():
+		return next{}
+	case l.Heads[0].Rush && l.start(c.clock) <= c.clock+rushCredit/l.Weight:
+		return next{l, rush, &l.Heads[0]}
+	}
+	return next{l, fair, &l.Heads[0]}
+}
+
+// rest drops the tasks in front that were taken.
+func (c *chooser) rest(tasks []Task) []Task {
+	for len(tasks) > 0 && c.taken[tasks[0].ID] {
+		tasks = tasks[1:]
+	}
+	return tasks
+}
+
+func (l *Lane) full() bool { return l.Ceiling > 0 && l.Running >= l.Ceiling }
+
+// start is the lane's virtual time when it is served now. It is not lifted
+// to the clock by more than it owes: what was charged too much comes back
+// when a task ends, and is no credit of idle time.
+func (l *Lane) start(clock float64) float64 { return max(l.Served, clock-l.Owing) }
+
+func (c *chooser) before(a, b next) bool {
+	if a.turn != b.turn {
+		return a.turn > b.turn
+	}
+	if a.turn == fair {
+		if va, vb := a.lane.start(c.clock), b.lane.start(c.clock); va != vb {
+			return va < vb
+		}
+	} else if !a.task.Deadline.Equal(b.task.Deadline) {
+		return a.task.Deadline.Before(b.task.Deadline)
+	}
+	return cmp.Or(cmp.Compare(a.task.Order(), b.task.Order()), cmp.Compare(a.lane.Partner, b.lane.Partner)) < 0
+}
+
+func (c *chooser) take(x next) Choice {
+	l := x.lane
+	start := l.start(c.clock)
+	choice := Choice{
+		Task: *x.task, Why: c.why(x, start), Ahead: x.turn > fair,
+		Charge: Charge{Partner: l.Partner, Floor: start, Seconds: x.task.expected() / l.Weight},
+	}
+	if x.turn == fair { // else it ran out of turn: the others' claims stay what they are
+		choice.Charge.Clock = start
+		c.clock = max(c.clock, start)
+	}
+	l.Served = start + choice.Charge.Seconds
+	l.Owing += choice.Charge.Seconds
+	l.Running++
+	c.taken[x.task.ID] = true
+	l.Heads, l.Late = c.rest(l.Heads), c.rest(l.Late)
+	c.short = l.More && (len(l.Late) == 0 && x.turn == late || len(l.Heads) == 0 && !l.full())
+	return choice
+}
+
+func (c *chooser) why(x next, start float64) string {
+	switch t := x.task; x.turn {
+	case bumped:
+		return "an operator bumped its job"
+	case late:
+		return fmt.Sprintf("no slack: %s to its deadline, and its job may need %s yet",
+			t.Deadline.Sub(c.now).Round(time.Second), t.Need.Round(time.Second))
+	case rush:
+		return "a rush job, on the credit of " + x.lane.Partner
+	}
+	return fmt.Sprintf("the turn of %s, served %.0f s per share of weight %g", x.lane.Partner, start, x.lane.Weight)
+}
+
+// unknownCost stands for the seconds of a task that nobody estimated.
+const unknownCost = 10
+
+// expected is how many seconds of one slot the task is charged for until it
+// is known.
+func (t Task) expected() float64 {
+	if t.Cost > 0 {
+		return t.Cost
+	}
+	return unknownCost
+}
+
+// LastStart is when the task must start for its job to be in time.
+func (t Task) LastStart() time.Time { return t.Deadline.Add(-t.Need) }
+
+// Urgent tells whether the task runs ahead of all shares.
+func (t Task) Urgent(now time.Time) bool { return t.Bumped || !t.LastStart().After(now) }
+
+// Hurried tells whether a job that has so long is a rush beside others of a
+// partner, which were promised so long.
+func Hurried(given, promise time.Duration) bool { return 4*given <= promise }
+
 // Order is the place of the task among its partner's: bumped ones first, then
-// by earliest deadline to the second, then the film with the fewest chunks,
-// then the film's own order. The least runs first.
+// those of rush jobs, then by earliest deadline to the second, then the film
+// with the fewest chunks, and film by film. The least runs first.
 func (t Task) Order() float64 {
-	chunks := min(t.Chunks, mostChunks)
+	const most = 1<<10 - 1
+	chunks := min(t.Chunks, most)
 	if t.Kind == KindProbe {
-		chunks = mostChunks // films that are begun are ended first
+		chunks = most // films that are begun are ended first
 	}
 	seconds := float64(t.Deadline.Unix())
-	if t.Bumped {
+	switch {
+	case t.Bumped:
 		seconds -= 1 << 31
+	case t.Rush:
+		seconds -= 1 << 30
 	}
+	film := fnv.New32a()
+	film.Write([]byte(t.Job))
 	// 31 bits of seconds and 22 of the rest fit a float64 whole.
-	return seconds + float64(chunks*(mostIndex+1)+min(t.Chunk, mostIndex))/(1<<22)
+	return seconds + float64(chunks<<12|int(film.Sum32()>>20))/(1<<22)
 }

@@ -63,7 +63,7 @@ for _, j in ipairs(jobs) do
         redis.call('ZADD', key('dropjobs', j.drop), j.created, j.id)
       end
       redis.call('HINCRBY', drop, j.state, 1)
-      place('dropsopen', j.drop, j.created) -- until it is told that it ended
+      place('dropsopen', j.drop, redis.call('HGET', drop, 'last')) -- until it is told that it ended
     end
   end
   redis.call('HSET', key('job', j.id), 'json', j.json, 'v', j.v + 1, 'state', j.state)
@@ -76,12 +76,13 @@ end
 for _, id in ipairs(forget) do redis.call('HDEL', key('task', id), 'outcome') end
 
 for _, t in ipairs(tasks) do
-  redis.call('HSET', key('task', t.id), 'json', t.json, 'v', t.v + 1, 'order', t.order, 'partner', t.partner)
+  redis.call('HSET', key('task', t.id), 'json', t.json, 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner)
   if t.outcome then redis.call('HSET', key('task', t.id), 'outcome', t.outcome) end
   if t.v == 0 then redis.call('RPUSH', key('tasks', t.job), t.id) end
   place('later', t.id, t.place == 'later' and t.score)
   place('out', t.id, t.place == 'out' and t.score)
   place('line:' .. t.partner, t.id, t.place == 'line' and t.score)
+  place('last:' .. t.partner, t.id, t.place == 'line' and t.last)
   if t.place == 'line' then
     redis.call('SADD', prefix .. 'lines', t.partner)
   elseif redis.call('EXISTS', prefix .. 'line:' .. t.partner) == 0 then

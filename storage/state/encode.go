@@ -41,6 +41,7 @@ type (
 		Job     string  `json:"job"`
 		Partner string  `json:"partner"`
 		Order   float64 `json:"order"`
+		Last    int64   `json:"last"`  // start that is in time, ms
 		Place   string  `json:"place"` // the index that holds it: line, later, out or none
 		Score   float64 `json:"score"` // its rank there
 		Moved   bool    `json:"moved"` // its job may go on
@@ -97,16 +98,16 @@ func (c Change) encode() (string, error) {
 	told := 0
 	for _, t := range c.Tasks {
 		doc := taskDoc{
-			ID: t.ID, Version: t.Version, JSON: text("task", t.ID, t), Job: t.Job, Partner: t.Partner, Order: t.Order(),
+			ID: t.ID, Version: t.Version, JSON: text("task", t.ID, t), Job: t.Job, Partner: t.Partner, Order: t.Order(), Last: t.LastStart().UnixMilli(),
 			Moved: t.State == queue.Finished || t.State == queue.Broken,
 		}
 		doc.Place, doc.Score = place(t)
 		if o, ok := c.Outcomes[t.ID]; ok {
 			doc.Outcome = text("outcome of task", t.ID, o)
 			told++
-			if paid := correction(t); paid != 0 {
-				d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Seconds: paid})
-			}
+		}
+		if t.Due != 0 {
+			d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Seconds: t.Due})
 		}
 		d.Tasks = append(d.Tasks, doc)
 	}
@@ -129,15 +130,6 @@ func (c Change) encode() (string, error) {
 		d.Deliveries = append(d.Deliveries, deliveryDoc{v.ID, v.Version, text("delivery", v.ID, v), v.Created.UnixMilli(), millis(v.Next), v.Endpoint})
 	}
 	return text("the", "change", d), errors.Join(errs...)
-}
-
-// correction is what a partner's charge for a finished task was too little
-// by, now that it is known how long it took.
-func correction(t queue.Task) float64 {
-	if t.State != queue.Finished || t.Cost <= 0 || t.Seconds <= 0 {
-		return 0
-	}
-	return t.Paid * (t.Seconds/t.Cost - 1)
 }
 
 // place is the index a task belongs in, and its score there. Whether a

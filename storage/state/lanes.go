@@ -12,10 +12,11 @@ import (
 )
 
 // Lanes tells what waits: for each partner with waiting tasks whose NotBefore
-// has come the first few of them, at most n of one partner and, unless there
-// are more partners, all in all. The second result is the farm's virtual
-// time. Of a Lane it fills Partner, Served, Heads and More; the terms of the
-// partner and what runs are the caller's to add.
+// has come the first few of them, and the first few without slack: of either
+// at most n of one partner and, unless there are more partners, all in all.
+// The second result is the farm's virtual time. Of a Lane it fills Partner,
+// Served, Heads, Late and More, and a Weight of 1; the terms of the partner
+// and what runs are the caller's to add.
 func (l *Ledger) Lanes(ctx context.Context, now time.Time, all, n int) ([]queue.Lane, float64, error) {
 	if n < 1 {
 		return nil, 0, nil
@@ -31,24 +32,33 @@ func (l *Ledger) Lanes(ctx context.Context, now time.Time, all, n int) ([]queue.
 	lanes := make([]queue.Lane, 0, len(found)-1)
 	for _, f := range found[1:] {
 		row := f.([]any)
-		lane := queue.Lane{Partner: row[0].(string), Weight: 1}
+		lane := queue.Lane{Partner: row[0].(string), Weight: 1, More: row[2].(int64) == 1}
 		if lane.Served, err = strconv.ParseFloat(row[1].(string), 64); err != nil {
 			return nil, 0, fmt.Errorf("read the line of %s: virtual time: %w", lane.Partner, err)
 		}
-		heads := row[3].([]any)
-		lane.More = row[2].(int64) > int64(len(heads))
-		for _, h := range heads {
-			t, err := decode(h.([]any), setTask)
-			if err != nil {
-				return nil, 0, fmt.Errorf("read the line of %s: %w", lane.Partner, err)
-			}
-			if !t.NotBefore.After(now) { // else another caller's clock is ahead of ours
-				lane.Heads = append(lane.Heads, t)
-			}
+		if lane.Heads, err = waiting(row[3].([]any), now); err == nil {
+			lane.Late, err = waiting(row[4].([]any), now)
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("read the line of %s: %w", lane.Partner, err)
 		}
 		lanes = append(lanes, lane)
 	}
 	return lanes, clock, nil
+}
+
+func waiting(rows []any, now time.Time) ([]queue.Task, error) {
+	var out []queue.Task
+	for _, row := range rows {
+		t, err := decode(row.([]any), setTask)
+		if err != nil {
+			return nil, err
+		}
+		if !t.NotBefore.After(now) { // else another caller's clock is ahead of ours
+			out = append(out, t)
+		}
+	}
+	return out, nil
 }
 
 // Waiting counts the waiting tasks of each partner that has any, without

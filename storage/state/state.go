@@ -31,12 +31,13 @@ var (
 // and one script may change them all:
 //
 //	job:<id>, task:<id>, partner:<name>, delivery:<id>
-//	                      hash: json, v (version); a task also: order, partner, outcome
+//	                      hash: json, v (version); a task also: order, last, partner, outcome
 //	tasks:<job>           list: task ids, in the order made
 //	jobs, active          sorted by creation: all jobs, those not ended
 //	begun                 set: active jobs that are no longer only received
 //	awaited               sorted by the next look: jobs whose source is not there yet
 //	lines, line:<partner> set of partners with waiting tasks; those sorted by Order
+//	last:<partner>        those sorted by LastStart
 //	later                 sorted by NotBefore: tasks that wait for another try
 //	out                   sorted by Since: dispatched and running tasks
 //	served, clock         hash: virtual time of each partner; the farm's
@@ -167,6 +168,7 @@ func (l *Ledger) updateTask(ctx context.Context, id string, fn func(*queue.Task)
 			continue
 		}
 		t.Version++
+		t.Due = 0
 		return t, err
 	}
 }
