@@ -26,8 +26,12 @@ type Config struct {
 	Encode      Encode        `yaml:"encode"`
 	Fleet       Fleet         `yaml:"fleet"`
 	Sources     Sources       `yaml:"sources"`
+	Secrets     Secrets       `yaml:"secrets"`
 	Lease       Lease         `yaml:"lease"`
+	Notify      Notify        `yaml:"notify"`
 	Log         Log           `yaml:"log"`
+
+	Partners map[string]Partner `yaml:"partners"` // by name
 }
 
 // API is where the farm is spoken to.
@@ -43,7 +47,17 @@ type Redis struct {
 
 // Storage is where objects live.
 type Storage struct {
-	Outputs string `yaml:"outputs"` // empty: <data>/store
+	Outputs string `yaml:"outputs"` // a folder, or s3://bucket/prefix; empty: <data>/store
+	S3      S3     `yaml:"s3"`
+}
+
+// S3 is how buckets are reached. Credentials are not settings: they come from
+// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or the machine's role.
+type S3 struct {
+	Endpoint  string `yaml:"endpoint"`   // URL; empty: AWS_ENDPOINT_URL_S3, else AWS
+	Region    string `yaml:"region"`     // empty: AWS_REGION, or the profile's
+	PathStyle bool   `yaml:"path_style"` // host/bucket/key instead of bucket.host/key
+	Checksums string `yaml:"checksums"`  // "when_supported" or "when_required"
 }
 
 // Encode is how films are cut and tried.
@@ -65,10 +79,23 @@ type Sources struct {
 	AllowHosts []string `yaml:"allow_hosts"`
 }
 
+// Secrets is where the key lies that seals the partners' secrets.
+type Secrets struct {
+	KeyFile string `yaml:"key_file"` // empty: <data>/secrets.key, made when it is missing
+}
+
 // Lease is how a lost worker is noticed.
 type Lease struct {
 	Silence time.Duration `yaml:"silence"`
 	Beat    time.Duration `yaml:"beat"`
+}
+
+// Notify is where the farm's owner is told of what happens. What a partner is
+// told stands with the partner.
+type Notify struct {
+	URL        string   `yaml:"url"`         // empty: nobody
+	SecretFile string   `yaml:"secret_file"` // holds the whsec_… it is signed with
+	Events     []string `yaml:"events"`      // types; empty: all
 }
 
 // Log is what the farm says while it runs.
@@ -88,8 +115,12 @@ func Default() Config {
 		Encode:  Encode{Chunk: 12 * time.Second, Attempts: 3, Sandbox: "prefer"},
 		Fleet:   Fleet{Workers: 1},
 		Sources: Sources{AllowHosts: []string{}},
+		Storage: Storage{S3: S3{Checksums: "when_supported"}},
 		Lease:   Lease{Silence: 20 * time.Second, Beat: 2 * time.Second},
+		Notify:  Notify{Events: []string{}},
 		Log:     Log{Level: "info", Format: "text"},
+
+		Partners: map[string]Partner{},
 	}
 }
 
@@ -113,6 +144,7 @@ func Load(path string, env []string) (Config, error) {
 	if _, err := c.LoadProfile(c.Profile); err != nil && !unfit.about("profile") {
 		unfit = append(unfit, Problem{Key: "profile", Message: err.Error()})
 	}
+	unfit = append(unfit, c.partnerProfiles()...)
 	for _, p := range unfit {
 		if !wrong.about(p.Key) { // else it is the default that is judged
 			p.Where = where[p.Key]

@@ -16,6 +16,8 @@ import (
 // reader walks a YAML file along the keys. It decodes by hand because the
 // library's strict mode stops at the first problem.
 type reader struct {
+	config *Config
+
 	name  string // of the file, as it was given
 	keys  map[string]key
 	known []string // keys and sections
@@ -29,14 +31,8 @@ func readFile(c *Config, name string, where places) (Problems, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	r := &reader{name: name, keys: map[string]key{}, where: where}
-	for _, k := range keys(c) {
-		r.keys[k.path] = k
-		r.known = append(r.known, k.path)
-		if section, _, ok := strings.Cut(k.path, "."); ok && !slices.Contains(r.known, section) {
-			r.known = append(r.known, section)
-		}
-	}
+	r := &reader{config: c, name: name, keys: map[string]key{}, known: []string{partners}, where: where}
+	r.know(keys(c))
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
 		r.syntax(err)
@@ -52,6 +48,18 @@ func readFile(c *Config, name string, where places) (Problems, error) {
 		}
 	}
 	return r.wrong, nil
+}
+
+func (r *reader) know(all []key) {
+	for _, k := range all {
+		r.keys[k.path] = k
+		r.known = append(r.known, k.path)
+		for i, c := range k.path {
+			if section := k.path[:i]; c == '.' && !slices.Contains(r.known, section) {
+				r.known = append(r.known, section)
+			}
+		}
+	}
 }
 
 func (r *reader) at(t *token.Token) string {
@@ -92,6 +100,10 @@ func (r *reader) section(n ast.Node, prefix string) {
 }
 
 func (r *reader) entry(name ast.MapKeyNode, value ast.Node, prefix string) {
+	if prefix == partners+"." {
+		r.partner(name, value)
+		return
+	}
 	path := prefix + name.GetToken().Value
 	if k, ok := r.keys[path]; ok {
 		r.value(k, value)

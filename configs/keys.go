@@ -31,9 +31,11 @@ func keysOf(section reflect.Value, prefix string) []key {
 	var out []key
 	for i := range section.NumField() {
 		path := prefix + section.Type().Field(i).Tag.Get("yaml")
-		if f := section.Field(i); f.Kind() == reflect.Struct {
+		switch f := section.Field(i); f.Kind() {
+		case reflect.Struct:
 			out = append(out, keysOf(f, path+".")...)
-		} else {
+		case reflect.Map: // its keys are the file's to name: see partner
+		default:
 			out = append(out, key{path, f})
 		}
 	}
@@ -52,12 +54,23 @@ func (k key) set(text string) error {
 			return k.wrong(text, "want a duration such as 24h, 90s or 1m30s")
 		}
 		*f = d
+	case *bool:
+		if text != "true" && text != "false" {
+			return k.wrong(text, "want true or false")
+		}
+		*f = text == "true"
 	case *int:
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return k.wrong(text, "want a whole number")
 		}
 		*f = n
+	case *float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return k.wrong(text, "want a number such as 1 or 2.5")
+		}
+		*f = x
 	case *[]string:
 		*f = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 	default:
@@ -123,7 +136,7 @@ func readEnv(c *Config, env []string, where places) Problems {
 // nearest is the key (or section) that was probably meant, or "". A key
 // without its section is as near as its name.
 func nearest(path string, known []string) string {
-	best, at := "", max(1, len(path)/3)+1
+	best, at := "", max(1, len(last(path))/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		d := min(distance(path, k), distance(last(path), last(k)))
 		if d < at {

@@ -49,6 +49,8 @@ func (c Config) problems() Problems {
 	must(c.Redis.PasswordFile == "" || c.Redis.URL != "", "redis.password_file", c.Redis.PasswordFile,
 		"want none while redis.url is empty: the redis-server of our own makes its own password")
 
+	p = append(p, c.Storage.problems()...)
+
 	must(within(c.Encode.Chunk, 2*time.Second, 10*time.Minute), "encode.chunk", c.Encode.Chunk, "want 2s to 10m")
 	must(within(c.Encode.Attempts, 1, 20), "encode.attempts", c.Encode.Attempts, "want 1 to 20")
 	must(slices.Contains([]string{"prefer", "require"}, c.Encode.Sandbox), "encode.sandbox", c.Encode.Sandbox, "want prefer or require")
@@ -63,9 +65,12 @@ func (c Config) problems() Problems {
 	must(c.Lease.Silence >= 3*c.Lease.Beat, "lease.silence", c.Lease.Silence,
 		fmt.Sprintf("want at least three times lease.beat, which is %s: one late beat is no loss", short(c.Lease.Beat)))
 
+	must(c.Notify.URL == "" || webURL(c.Notify.URL), "notify.url", redact(c.Notify.URL), "want https://host/path or http://…, without user and password")
+	must((c.Notify.URL == "") == (c.Notify.SecretFile == ""), "notify.secret_file", c.Notify.SecretFile, "want it if, and only if, there is a notify.url")
+
 	must(slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level), "log.level", c.Log.Level, "want debug, info, warn or error")
 	must(slices.Contains([]string{"text", "json"}, c.Log.Format), "log.format", c.Log.Format, "want text or json")
-	return p
+	return append(p, c.partnerProblems()...)
 }
 
 func within[N int | int64 | float64 | time.Duration](n, low, high N) bool {
@@ -78,6 +83,11 @@ func listenable(s string) bool {
 	host, port, err := net.SplitHostPort(s)
 	n, perr := strconv.Atoi(port)
 	return err == nil && perr == nil && host != "" && within(n, 0, 65535)
+}
+
+func webURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
 }
 
 func redisURL(s string) bool {

@@ -30,6 +30,7 @@ type Fault struct {
 	After int64  // bytes
 	Text  string
 	Reset bool   // the line does not end in good order: what was on its way is lost
+	Skip  int    // so many that fit pass first
 	Times int    // 0: once; -1: until Heal
 	Also  func() // called when an answer is lost, before the client learns of it
 }
@@ -104,7 +105,10 @@ func (l *Line) strike(request []byte) *Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.faults {
-		if f.Times != 0 && bytes.HasPrefix(request, []byte(f.On)) {
+		if f.Times == 0 || !bytes.HasPrefix(request, []byte(f.On)) {
+			continue
+		}
+		if f.Skip--; f.Skip < 0 {
 			f.Times = max(f.Times-1, -1)
 			l.struck++
 			return f

@@ -120,7 +120,7 @@ func codeOf(err error) (code string, status int) {
 // other than AWS have codes of their own.
 func meaning(code string, status int) error {
 	switch code {
-	case "NoSuchKey", "NotFound":
+	case "NoSuchKey", "NotFound", "NoSuchUpload":
 		return storage.ErrNotExist
 	case "PreconditionFailed":
 		return storage.ErrExist

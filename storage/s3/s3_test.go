@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"bobine/storage"
+	"bobine/storage/lossy"
 	"bobine/storage/s3"
 	"bobine/storage/s3/s3d"
 	"bobine/storage/storagetest"
@@ -83,4 +84,22 @@ func put(t *testing.T, s *s3.Store, r storage.Ref, body string) storage.Object {
 		t.Fatal(err)
 	}
 	return o
+}
+
+// reach is a store behind a line that fails on demand.
+func reach(t *testing.T) storagetest.Reach {
+	name := bucket(t)
+	line, err := lossy.Start("tcp", strings.TrimPrefix(server.Endpoint, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(line.Close)
+	return storagetest.Reach{
+		Store:  open(t, s3.Options{Bucket: name, Endpoint: "http://" + line.Addr(), Silence: 300 * time.Millisecond}),
+		Direct: open(t, s3.Options{Bucket: name}), Line: line,
+	}
+}
+
+func TestFaults(t *testing.T) {
+	storagetest.RunFaults(t, reach)
 }

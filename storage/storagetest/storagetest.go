@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"a Put replaces what was there", replace},
 		{"a body that fails leaves nothing, and the old object as it was", failingBody},
 		{"a body that is cut by its context leaves nothing", cancelledBody},
+		{"a body whose line is cut leaves nothing", cutBody},
 		{"nobody sees an object before its Put is done", invisible},
 		{"concurrent Puts of one object leave one of them, whole at any time", concurrent},
 		{"IfAbsent creates once and never replaces", ifAbsent},

@@ -6,22 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path"
 	"strings"
 
 	"bobine/storage"
 )
-
-// contentTypes are the files a film consists of: nothing else is served.
-var contentTypes = map[string]string{
-	".m3u8": "application/vnd.apple.mpegurl",
-	".mpd":  "application/dash+xml",
-	".m4s":  "video/iso.segment",
-	".mp4":  "video/mp4",
-	".json": "application/json",
-	".jpg":  "image/jpeg",
-	".vtt":  "text/vtt; charset=utf-8",
-}
 
 // output serves one file of a published film. Published means that the record
 // is there: it is written last.
@@ -32,10 +20,12 @@ func (s *service) output(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", contentTypes[path.Ext(string(o.Ref))])
+	h.Set("Content-Type", storage.ContentType(o.Ref))
 	h.Set("Cache-Control", "no-cache")
 	if o.SHA256 != "" {
 		h.Set("ETag", `"`+o.SHA256+`"`)
+	} else if o.ETag != "" {
+		h.Set("ETag", o.ETag)
 	}
 	body := &reader{ctx: r.Context(), store: s.o.Outputs, object: o}
 	defer body.Close()
@@ -43,8 +33,8 @@ func (s *service) output(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *service) find(ctx context.Context, name string) (storage.Object, error) {
-	parts := strings.SplitN(name, "/", 3) // partner, job, file
-	if _, known := contentTypes[path.Ext(name)]; !known || len(parts) < 3 {
+	parts := strings.SplitN(name, "/", 3)                               // partner, job, file
+	if storage.ContentType(storage.Ref(name)) == "" || len(parts) < 3 { // no part of a film
 		return storage.Object{}, storage.ErrNotExist
 	}
 	ref := storage.Ref("outputs/" + name)

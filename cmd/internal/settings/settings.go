@@ -16,7 +16,8 @@ import (
 // Worker is all a worker needs to know. It travels as one line of JSON.
 type Worker struct {
 	Redis      state.Conn    `json:"redis"`
-	Store      string        `json:"store"`   // folder
+	Store      string        `json:"store"` // a folder, or s3://bucket/prefix
+	S3         configs.S3    `json:"s3"`
 	Scratch    string        `json:"scratch"` // folder; the worker makes one of its own below
 	Slots      int           `json:"slots"`
 	Token      string        `json:"token,omitempty"` // of the launch it answers
