@@ -127,8 +127,26 @@ func (p Partner) Check() error {
 			wrong = append(wrong, fmt.Errorf("the inbox %q is not among the sources that %s may name", in, p.Name))
 		}
 	}
+	if p.Notify != nil {
+		wrong = append(wrong, p.Notify.Check())
+	}
 	if p.Promise < 0 || p.Weight < 0 || p.Ceiling < 0 {
 		wrong = append(wrong, errors.New("promise, weight and ceiling are not negative"))
 	}
 	return errors.Join(wrong...)
+}
+
+// Check tells what is wrong with where somebody is told. What is shown of it
+// bears no password.
+func (e Endpoint) Check() error {
+	u, err := url.Parse(e.URL)
+	switch {
+	case err != nil:
+		return errors.New("the URL to tell of events cannot be read")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return fmt.Errorf("%q: want https://host/path", u.Redacted())
+	case u.User != nil || u.Fragment != "":
+		return fmt.Errorf("%q: want no user, password or fragment", u.Redacted())
+	}
+	return nil
 }
