@@ -43,14 +43,15 @@ type Notice struct {
 	Digest    string            `json:"digest,omitempty"`  // SHA-256 of the body that told it: another body under one Delivery is a mistake
 }
 
-// Version is what tells this content of the source from another's: its
-// version id, else its ETag, else nothing.
+// Version is what tells this content of the source from another's: its ETag,
+// which every way of telling can know (a listing tells no version ids), else
+// its version id, else nothing. The same bytes put again are the same content.
 func (n Notice) Version() string {
-	if n.VersionID != "" && n.VersionID != "null" {
-		return "v:" + n.VersionID
-	}
 	if n.ETag != "" {
 		return "e:" + n.ETag
+	}
+	if n.VersionID != "" && n.VersionID != "null" {
+		return "v:" + n.VersionID
 	}
 	return ""
 }

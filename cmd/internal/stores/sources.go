@@ -66,8 +66,3 @@ func (s *Sources) Close() error {
 	s.open = nil
 	return errors.Join(errs...)
 }
-
-// URLOf is the s3:// URL of an object of a bucket.
-func URLOf(bucket string, r storage.Ref) string {
-	return (&url.URL{Scheme: "s3", Host: bucket, Path: "/" + string(r)}).String()
-}
