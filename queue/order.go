@@ -16,8 +16,7 @@ type Lane struct {
 	Ceiling int     // tasks of it that run at once; 0: any number
 	Paused  bool
 	Running int     // tasks of it that are out
-	Owing   float64 // virtual seconds it was charged for those, before it is known what they take
-	Served  float64 // virtual time: seconds of work it was given, over its weight
+	Served  float64 // virtual time: seconds of work it was given, over its weight; -Inf: it never was
 	Heads   []Task  // the first waiting tasks, by Order
 	Late    []Task  // those without slack, by LastStart; a task may be among Heads too
 	More    bool    // others wait behind Heads or Late
@@ -34,7 +33,7 @@ type Choice struct {
 // Charge is what a partner is charged for work it was given.
 type Charge struct {
 	Partner string
-	Floor   float64 // its virtual time is at least this before the charge: idle time earns no credit
+	Floor   float64 // its virtual time is at least this before the charge: idle time earns no more than credit
 	Seconds float64 // virtual ones: seconds of work over weight
 	Clock   float64 // the farm's virtual time is at least this afterwards; 0: unmoved
 }
@@ -72,10 +71,11 @@ func Choose(lanes []Lane, clock float64, n int, now time.Time) []Choice {
 	return out
 }
 
-// rushCredit is how many seconds of work a partner's rush jobs may be ahead
-// of its share: some trailers, not a festival. What it was given ahead it
-// waits for afterwards.
-const rushCredit = 1800
+// credit is how many virtual seconds a partner may be behind its share and
+// catch up, so that a small drop need not share the farm with a large one that
+// came before; and how many its rush jobs may be ahead, which it waits for
+// afterwards. It is twenty trailers, not a festival.
+const credit = 7200
 
 type chooser struct {
 	lanes []Lane
@@ -129,7 +129,7 @@ func (c *chooser) offer(l *Lane) next {
 		return next{l, late, &l.Late[0]}
 	case len(l.Heads) == 0 || l.full():
 		return next{}
-	case l.Heads[0].Rush && l.start(c.clock) <= c.clock+rushCredit/l.Weight:
+	case l.Heads[0].Rush && l.start(c.clock) <= c.clock+credit:
 		return next{l, rush, &l.Heads[0]}
 	}
 	return next{l, fair, &l.Heads[0]}
@@ -145,10 +145,8 @@ func (c *chooser) rest(tasks []Task) []Task {
 
 func (l *Lane) full() bool { return l.Ceiling > 0 && l.Running >= l.Ceiling }
 
-// start is the lane's virtual time when it is served now. It is not lifted
-// to the clock by more than it owes: what was charged too much comes back
-// when a task ends, and is no credit of idle time.
-func (l *Lane) start(clock float64) float64 { return max(l.Served, clock-l.Owing) }
+// start is the lane's virtual time when it is served now.
+func (l *Lane) start(clock float64) float64 { return max(l.Served, clock-credit) }
 
 func (c *chooser) before(a, b next) bool {
 	if a.turn != b.turn {
@@ -176,7 +174,6 @@ func (c *chooser) take(x next) Choice {
 		c.clock = max(c.clock, start)
 	}
 	l.Served = start + choice.Charge.Seconds
-	l.Owing += choice.Charge.Seconds
 	l.Running++
 	c.taken[x.task.ID] = true
 	l.Heads, l.Late = c.rest(l.Heads), c.rest(l.Late)

@@ -126,7 +126,7 @@ for _, d in ipairs(c.deliveries or {}) do
 end
 
 for _, x in ipairs(c.charges or {}) do
-  local served = math.max(tonumber(redis.call('HGET', prefix .. 'served', x.partner) or 0), x.floor) + x.seconds
+  local served = math.max(tonumber(redis.call('HGET', prefix .. 'served', x.partner) or x.floor), x.floor) + x.seconds
   redis.call('HSET', prefix .. 'served', x.partner, string.format('%.17g', served))
   if x.clock > tonumber(redis.call('GET', prefix .. 'clock') or 0) then
     redis.call('SET', prefix .. 'clock', string.format('%.17g', x.clock))

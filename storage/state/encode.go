@@ -107,7 +107,7 @@ func (c Change) encode() (string, error) {
 			told++
 		}
 		if t.Due != 0 {
-			d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Seconds: t.Due})
+			d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Floor: noFloor, Seconds: t.Due})
 		}
 		d.Tasks = append(d.Tasks, doc)
 	}
@@ -131,6 +131,9 @@ func (c Change) encode() (string, error) {
 	}
 	return text("the", "change", d), errors.Join(errs...)
 }
+
+// noFloor is below every virtual time: JSON has no infinity.
+const noFloor = -1e300
 
 // place is the index a task belongs in, and its score there. Whether a
 // retry's time has come is not known here: Lanes moves it when it has.

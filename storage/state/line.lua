@@ -31,6 +31,6 @@ for _, p in ipairs(partners) do
   local heads = redis.call('ZRANGE', line, 0, each - 1)
   local late = redis.call('ZRANGEBYSCORE', last, '-inf', now, 'LIMIT', 0, each)
   local more = redis.call('ZCARD', line) > #heads or redis.call('ZCOUNT', last, '-inf', now) > #late
-  table.insert(found, {p, redis.call('HGET', prefix .. 'served', p) or '0', more and 1 or 0, read(heads), read(late)})
+  table.insert(found, {p, redis.call('HGET', prefix .. 'served', p) or '-Inf', more and 1 or 0, read(heads), read(late)})
 end
 return found

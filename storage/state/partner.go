@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/redis/go-redis/v9"
-
 	"bobine/queue"
 )
 
@@ -47,22 +45,17 @@ func (l *Ledger) Keys(ctx context.Context, names ...string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	cmds := make([]*redis.StringCmd, len(names))
-	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, n := range names {
-			cmds[i] = p.Get(ctx, key("key", n))
-		}
-		return nil
-	})
-	if err != nil && err != redis.Nil {
+	keys := make([]string, len(names))
+	for i, n := range names {
+		keys[i] = key("key", n)
+	}
+	found, err := l.rdb.MGet(ctx, keys...).Result()
+	if err != nil {
 		return nil, fmt.Errorf("look up %d keys: %w", len(names), err)
 	}
 	out := make([]string, len(names))
-	for i, c := range cmds {
-		if err := c.Err(); err != nil && err != redis.Nil {
-			return nil, fmt.Errorf("look up key %s: %w", names[i], err)
-		}
-		out[i] = c.Val()
+	for i, v := range found {
+		out[i], _ = v.(string) // nil: nothing
 	}
 	return out, nil
 }

@@ -66,6 +66,26 @@ func (l *Ledger) Jobs(ctx context.Context, f Filter) ([]queue.Job, error) {
 	return out, nil
 }
 
+// JobsOf reads jobs by id, in their order, without those that are not there.
+func (l *Ledger) JobsOf(ctx context.Context, ids ...string) ([]queue.Job, error) {
+	rows, err := l.rows(ctx, "job", ids, "json", "v")
+	if err != nil {
+		return nil, fmt.Errorf("read %d jobs: %w", len(ids), err)
+	}
+	var out []queue.Job
+	for i, row := range rows {
+		if row[0] == nil {
+			continue
+		}
+		j, err := decode(row, setJob)
+		if err != nil {
+			return nil, fmt.Errorf("read job %s: %w", ids[i], err)
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
 // Begun lists the ids of the jobs that are under way: neither waiting for
 // their first task nor ended.
 func (l *Ledger) Begun(ctx context.Context) ([]string, error) {
