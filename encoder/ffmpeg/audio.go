@@ -63,6 +63,9 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 	if j.Input, err = e.mended(j.Input, j.Source.Repair, j.Dir); err != nil {
 		return encoder.Result{}, err
 	}
+	if j, err = j.leveled(ctx, e); err != nil {
+		return encoder.Result{}, err
+	}
 	length := encoder.Seconds(j.Source.Duration)
 	bounded, p := e.within(making(length, j.Ladder.Audio)), newReporter(j.Report, length)
 	var res encoder.Result

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -186,13 +187,17 @@ func (h *hearing) loudness(meter string) *encoder.Loudness {
 }
 
 // measure decodes all sound once, and no picture. It fills in how loud each
-// is, and what is broken in it.
-func (e *Encoder) measure(ctx context.Context, path string, src *encoder.Source) error {
+// is, and what is broken in it. A sound that changes its form is brought to
+// one in dir and heard again.
+func (e *Encoder) measure(ctx context.Context, path string, src *encoder.Source, dir string) error {
 	if len(src.Audio) == 0 {
 		return nil
 	}
-	h := hearing{measured: map[string]*figures{}, heard: map[string]float64{}, broken: map[int][]float64{}}
-	did, err := e.listen(ctx, measureArgs(path, *src), h.hear)
+	f := forms{}
+	h, samples, err := e.listenTo(ctx, path, *src, f)
+	if err == nil && f.vary(src) {
+		h, samples, err = e.listenAgain(ctx, path, *src, dir, h.broken)
+	}
 	if err != nil {
 		return fmt.Errorf("measure its sound: %w", err)
 	}
@@ -201,7 +206,7 @@ func (e *Encoder) measure(ctx context.Context, path string, src *encoder.Source)
 		name := strconv.Itoa(i)
 		src.Audio[i].Stereo, src.Audio[i].Surround = h.loudness("s"+name), h.loudness("a"+name)
 		last = max(last, h.heard["s"+name])
-		src.Damage = append(src.Damage, soundDamage(*src, a, did.log, h.broken)...)
+		src.Damage = append(src.Damage, soundDamage(*src, a, samples, h.broken)...)
 	}
 	if last > 0 && src.Duration-last > max(deadAfter, src.Duration/2) && len(src.Damage) == 0 {
 		src.Damage = append(src.Damage, fmt.Sprintf("the sound falls silent for good at %s, the film goes on for %s", clock(last), clock(src.Duration-last)))
@@ -210,6 +215,36 @@ func (e *Encoder) measure(ctx context.Context, path string, src *encoder.Source)
 		src.Warnings = append(src.Warnings, "the sound is silent from the beginning to the end")
 	}
 	return nil
+}
+
+// listenTo decodes all sound for the meters, and counts its samples by track.
+func (e *Encoder) listenTo(ctx context.Context, path string, src encoder.Source, f forms) (hearing, map[int]int64, error) {
+	h := hearing{measured: map[string]*figures{}, heard: map[string]float64{}, broken: map[int][]float64{}}
+	did, err := e.listen(ctx, measureArgs(path, src), func(line string) bool {
+		f.hear(line)
+		return h.hear(line)
+	})
+	if err != nil {
+		return h, nil, err
+	}
+	return h, did.log.samples, nil
+}
+
+// listenAgain is listenTo for a leveled copy, with the places that did not
+// decode when it was made.
+func (e *Encoder) listenAgain(ctx context.Context, path string, src encoder.Source, dir string, broken map[int][]float64) (hearing, map[int]int64, error) {
+	level, there, err := e.level(ctx, path, src, dir)
+	if err != nil {
+		return hearing{}, nil, err
+	}
+	defer os.Remove(level)
+	h, samples, err := e.listenTo(ctx, level, leveledSource(src, there), forms{})
+	h.broken = broken
+	count := map[int]int64{}
+	for from, to := range there {
+		count[from] = samples[to]
+	}
+	return h, count, err
 }
 
 // deadAfter is how many seconds of silence at the end are a fault, when they
@@ -241,10 +276,10 @@ func measureArgs(path string, src encoder.Source) []string {
 }
 
 // soundDamage tells where a sound breaks off or does not decode.
-func soundDamage(src encoder.Source, a encoder.Audio, l *log, broken map[int][]float64) (out []string) {
+func soundDamage(src encoder.Source, a encoder.Audio, samples map[int]int64, broken map[int][]float64) (out []string) {
 	want := min(a.Duration, src.Start+src.Duration-a.Start)
 	for _, track := range tracksOf(a) {
-		got := float64(l.samples[track]) / float64(max(1, a.SampleRate))
+		got := float64(samples[track]) / float64(max(1, a.SampleRate))
 		var at []float64
 		for _, t := range broken[track] {
 			if t > 0 { // a recording may begin in the middle of an audio frame

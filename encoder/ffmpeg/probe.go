@@ -85,7 +85,7 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 	var together []string
 	src.Audio, together = gather(src.Audio)
 	src.Warnings = append(src.Warnings, together...)
-	if err := e.measure(ctx, path, &src); err != nil {
+	if err := e.measure(ctx, path, &src, dir); err != nil {
 		return encoder.Source{}, err
 	}
 	listCaptions(h, &src)

@@ -10,7 +10,10 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"bobine/provisioner/child"
 )
 
 // stallLimit is how long ffmpeg may run without getting on.
@@ -60,7 +63,17 @@ func (e *Encoder) runLog(ctx context.Context, l *log, stall time.Duration, args 
 	defer r.Close()
 	box := e.bounds.box(args)
 	cmd := exec.Command(e.ffmpeg, append(globals[:len(globals):len(globals)], args...)...)
-	watchdog := time.AfterFunc(stall, func() {
+	var running atomic.Pointer[child.Process]
+	var watchdog *time.Timer
+	seen := int64(0)
+	watchdog = time.AfterFunc(stall, func() {
+		// Until the first picture it shows, ffmpeg writes nothing, however far
+		// it is from the key frame before: what it reads tells that it gets on.
+		if p := running.Load(); p != nil && p.Read() > seen {
+			seen = p.Read()
+			watchdog.Reset(stall)
+			return
+		}
 		cancel(fmt.Errorf("ffmpeg got no further for %s", stall))
 	})
 	defer watchdog.Stop()
@@ -74,6 +87,7 @@ func (e *Encoder) runLog(ctx context.Context, l *log, stall time.Duration, args 
 	if err != nil {
 		return ran{}, fmt.Errorf("run ffmpeg: %w", err)
 	}
+	running.Store(p)
 	defer time.AfterFunc(wall(box), func() { cancel(tooLong(box)) }).Stop()
 	read := make(chan struct{})
 	go func() {

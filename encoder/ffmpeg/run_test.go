@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -82,10 +83,27 @@ func fake(t *testing.T, script string) *Encoder {
 
 // An ffmpeg that loops without getting on is killed, though it ignores TERM.
 func TestStall(t *testing.T) {
-	e := fake(t, "trap '' TERM\necho out_time_us=1 >&3\nwhile :; do echo out_time_us=1 >&3; sleep 0.02; done")
+	e := fake(t, "trap '' TERM\nwhile :; do echo out_time_us=1 >&3; done")
 	_, err := e.runLimited(t.Context(), 300*time.Millisecond, nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "got no further") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// An ffmpeg that reads gets on, though nothing comes out of it yet.
+func TestReadingIsNoStall(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells what a process reads")
+	}
+	lines := filepath.Join(t.TempDir(), "lines")
+	if err := os.WriteFile(lines, []byte(strings.Repeat("one line\n", 200_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := fake(t, "while read x; do :; done < "+lines)
+	const stall = 150 * time.Millisecond
+	did, err := e.runLimited(t.Context(), stall, nil, nil)
+	if err != nil || did.wall < stall {
+		t.Errorf("got %v after %s", err, did.wall)
 	}
 }
 

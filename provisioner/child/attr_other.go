@@ -5,3 +5,5 @@ package child
 import "syscall"
 
 func tie(a *syscall.SysProcAttr) { a.Setpgid = true }
+
+func bytesRead(int) int64 { return 0 }

@@ -69,6 +69,10 @@ func (p *Process) Usage() time.Duration {
 	return 0
 }
 
+// Read is how many bytes the child has read so far, from wherever. It is 0
+// where the kernel does not tell.
+func (p *Process) Read() int64 { return bytesRead(p.PID) }
+
 // Kill ends the whole group at once. A process that is gone is success.
 func (p *Process) Kill() error { return p.signal(syscall.SIGKILL) }
 
