@@ -88,7 +88,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func plan(b *testing.B, e *ffmpeg.Encoder, input string, p encoder.Profile) (encoder.Source, encoder.Ladder) {
+func plan(b testing.TB, e *ffmpeg.Encoder, input string, p encoder.Profile) (encoder.Source, encoder.Ladder) {
 	b.Helper()
 	src, err := e.Probe(context.Background(), input)
 	if err != nil {
