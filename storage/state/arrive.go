@@ -96,13 +96,13 @@ func (l *Ledger) Drops(ctx context.Context, open bool, n int) ([]queue.Drop, err
 	return out, nil
 }
 
-// DropJobs lists the ids of a drop's jobs, in the order they arrived.
-func (l *Ledger) DropJobs(ctx context.Context, id string) ([]string, error) {
+// DropJobs lists a drop's jobs, in the order they arrived.
+func (l *Ledger) DropJobs(ctx context.Context, id string) ([]queue.Job, error) {
 	ids, err := l.rdb.ZRange(ctx, key("dropjobs", id), 0, -1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("list the jobs of drop %s: %w", id, err)
 	}
-	return ids, nil
+	return many(ctx, l, "job", ids, setJob)
 }
 
 // CloseDrop notes that the end of a drop was told. A job that joins opens it again.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -20,14 +21,23 @@ import (
 
 // Options are what the API is made of. All but Pages and Log are needed.
 type Options struct {
-	Farm    Farm
-	Outputs storage.Store // published files are served from its "outputs/"
-	Base    string        // the API's own URL, no slash at its end: it bears the host a caller may name
-	Token   string        // asked for on /v1; never empty
-	Version string
-	Telling Telling      // nil: outgoing webhooks are not asked for
-	Pages   http.Handler // "/play/…"; nil: none
-	Log     *slog.Logger // nil: slog.Default
+	Farm     Farm
+	Outputs  storage.Store // published files are served from its "outputs/"
+	Base     string        // the API's own URL, no slash at its end: it bears the host a caller may name
+	Token    string        // asked for on /v1; never empty
+	Version  string
+	Partners Partners // nil: partners are not asked for
+	Telling  Telling  // nil: outgoing webhooks are not asked for
+	Uploads  Uploads  // nil: none are taken
+	Drops    Drops    // nil: drops are not asked for
+	Hooks    Hooks    // nil: nothing arrives by hook
+
+	// Partner tells whose secret this is: partners ask for uploads by HTTP
+	// Basic, with their name as user. An error is an outage. nil: they may not.
+	Partner func(ctx context.Context, name, secret string) (bool, error)
+
+	Pages http.Handler // "/play/…"; nil: none
+	Log   *slog.Logger // nil: slog.Default
 }
 
 const (
@@ -84,7 +94,14 @@ func NewHandler(o Options) http.Handler {
 	if o.Pages != nil {
 		mux.Handle("/play/", o.Pages)
 	}
-	return s.guarded(http.MaxBytesHandler(mux, bodyLimit))
+	guarded := s.guarded(http.MaxBytesHandler(mux, bodyLimit))
+	if o.Hooks == nil {
+		return guarded
+	}
+	all := http.NewServeMux()
+	all.Handle("POST "+hooksPath+"{partner}", within(askTimeout, http.HandlerFunc(s.hook)))
+	all.Handle("/", guarded)
+	return all
 }
 
 // guarded refuses a page that had its name resolve to this machine (DNS
@@ -128,6 +145,17 @@ func hostAllowed(host, own string) bool {
 func (s *service) authorized(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(s.o.Token)) // equal lengths, so that the compare tells nothing
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, secret, ok := r.BasicAuth(); ok && s.o.Partner != nil && strings.HasPrefix(path.Clean(r.URL.Path)+"/", "/v1/uploads/") {
+			switch known, err := s.o.Partner(r.Context(), name, secret); {
+			case err != nil:
+				s.write(w, err)
+			case !known:
+				s.write(w, errUnauthorized)
+			default:
+				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, name)))
+			}
+			return
+		}
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		got := sha256.Sum256([]byte(token))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
