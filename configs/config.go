@@ -37,6 +37,7 @@ type Config struct {
 // API is where the farm is spoken to.
 type API struct {
 	Listen string `yaml:"listen"` // host:port; port 0: any that is free
+	URL    string `yaml:"url"`    // by which others reach it; empty: where it listens
 }
 
 // Redis is where the ledger lives.

@@ -27,6 +27,7 @@ type Partner struct {
 	Ceiling          int           `yaml:"ceiling"` // 0: none
 	NotifyURL        string        `yaml:"notify_url"`
 	NotifySecretFile string        `yaml:"notify_secret_file"` // whsec_… lines
+	NotifyEvents     []string      `yaml:"notify_events"`      // empty: all
 }
 
 // Terms are the partner's without its secrets.
@@ -36,7 +37,7 @@ func (p Partner) Terms(name string) queue.Partner {
 		Weight: p.Weight, Ceiling: p.Ceiling, Config: true,
 	}
 	if p.NotifyURL != "" {
-		out.Notify = &queue.Endpoint{URL: p.NotifyURL}
+		out.Notify = &queue.Endpoint{URL: p.NotifyURL, Events: p.NotifyEvents}
 	}
 	return out
 }
@@ -84,6 +85,7 @@ func (c Config) partnerProblems() Problems {
 		must(within(p.Ceiling, 0, 1<<20), ".ceiling", p.Ceiling, "want a number of tasks, or 0 for any")
 		if p.NotifyURL != "" {
 			note(".notify_url", queue.Endpoint{URL: p.NotifyURL}.Check())
+			note(".notify_events", queue.Endpoint{URL: "https://any", Events: p.NotifyEvents}.Check())
 			must(p.NotifySecretFile != "", ".notify_secret_file", "", "want a file with the secret that signs what is sent to notify_url")
 		} else {
 			must(p.NotifySecretFile == "", ".notify_secret_file", p.NotifySecretFile, "want none while notify_url is empty")

@@ -36,6 +36,7 @@ func TestPartnerOfTheShippedFile(t *testing.T) {
 		SecretFile: "/etc/bobine/arthouse.secret", Allow: []string{"s3://arthouse-in/films/"}, Inbox: []string{"s3://arthouse-in/films/"},
 		Profile: "web", Promise: 24 * time.Hour, Weight: 1,
 		NotifyURL: "https://arthouse.example/bobine", NotifySecretFile: "/etc/bobine/arthouse.notify",
+		NotifyEvents: []string{},
 	}
 	if got := c.Partners["arthouse"]; len(c.Partners) != 1 || !reflect.DeepEqual(got, want) {
 		t.Errorf("read as %+v", c.Partners)

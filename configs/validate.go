@@ -44,6 +44,8 @@ func (c Config) problems() Problems {
 	must(listenable(c.API.Listen), "api.listen", c.API.Listen,
 		"want host:port, such as 127.0.0.1:8640; port 0 takes any that is free, host 0.0.0.0 lets every machine in")
 
+	must(c.API.URL == "" || webURL(c.API.URL), "api.url", redact(c.API.URL), "want https://host or http://host:port, without user and password")
+
 	must(redisURL(c.Redis.URL), "redis.url", redact(c.Redis.URL),
 		"want redis://host:6379/0, rediss://… or unix:///path; empty starts a redis-server of our own")
 	must(c.Redis.PasswordFile == "" || c.Redis.URL != "", "redis.password_file", c.Redis.PasswordFile,

@@ -122,7 +122,8 @@ func (s *service) guarded(next http.Handler) http.Handler {
 }
 
 // hostAllowed takes loopback and the farm's own host. A farm that listens on
-// every address takes any address, since rebinding needs a name.
+// every address, or is known by a name, takes any address, since rebinding
+// needs a name.
 func hostAllowed(host, own string) bool {
 	name, _, err := net.SplitHostPort(host)
 	if err != nil {
@@ -139,7 +140,7 @@ func hostAllowed(host, own string) bool {
 		return false
 	}
 	listen, err := netip.ParseAddr(own)
-	return addr.IsLoopback() || err == nil && listen.IsUnspecified()
+	return addr.IsLoopback() || err != nil || listen.IsUnspecified()
 }
 
 func (s *service) authorized(next http.Handler) http.Handler {

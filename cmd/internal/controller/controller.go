@@ -3,6 +3,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 
 	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/deliver"
+	"bobine/cmd/internal/partners"
 	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/stores"
 	"bobine/cmd/internal/web"
@@ -55,6 +57,7 @@ type Controller struct {
 	ledger   *state.Ledger
 	queue    *redisq.Queue
 	store    storage.Store
+	partners *partners.Book
 	provider *local.Provider
 	silence  *silence
 	listener net.Listener
@@ -66,10 +69,9 @@ type Controller struct {
 	poke    chan struct{} // wakes the loop
 	looked  time.Time     // when every job under way was looked at last
 
-	notifySecrets func(ctx context.Context, partner string) ([]string, error) // what a partner's webhooks are signed with
-	stopping      chan struct{}
-	background    errgroup.Group
-	cleanup       []func() error // run last to first
+	stopping   chan struct{}
+	background errgroup.Group
+	cleanup    []func() error // run last to first
 }
 
 // New takes the data folder, starts Redis if the config names none, checks
@@ -85,7 +87,7 @@ func New(ctx context.Context, o Options) (c *Controller, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.listen} {
+	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.openPartners, c.listen} {
 		if err := open(ctx); err != nil {
 			return c, err
 		}
@@ -103,6 +105,11 @@ func (c *Controller) Addr() string { return c.listener.Addr().String() }
 // URL is the API's own, without a slash at its end.
 func (c *Controller) URL() string { return "http://" + c.Addr() }
 
+// public is the URL by which others know the API, without a slash at its end.
+func (c *Controller) public() string {
+	return strings.TrimSuffix(cmp.Or(c.config.API.URL, c.URL()), "/")
+}
+
 // Client is a client of this farm's API.
 func (c *Controller) Client() *api.Client { return api.NewClient(c.URL(), c.token) }
 
@@ -114,8 +121,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
-		Farm: c, Telling: c, Outputs: c.store, Base: c.URL(), Token: c.token, Version: c.version,
-		Pages: web.NewHandler(web.Options{Farm: c, Base: c.URL()}), Log: c.log,
+		Farm: c, Partners: c.partners, Telling: c, Drops: c, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
+		Pages: web.NewHandler(web.Options{Farm: c, Base: c.public()}), Log: c.log,
 	})
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

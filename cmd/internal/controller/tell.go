@@ -23,7 +23,7 @@ func (c *Controller) tell(ctx context.Context, change *state.Change, before *que
 	if err != nil || len(to) == 0 {
 		return err
 	}
-	change.Deliveries = append(change.Deliveries, notify.Teller{Base: c.URL()}.Job(before, after, to, now)...)
+	change.Deliveries = append(change.Deliveries, notify.Teller{Base: c.public()}.Job(before, after, to, now)...)
 	return nil
 }
 
@@ -62,7 +62,7 @@ func (c *Controller) endpoint(ctx context.Context, name string) (deliver.Endpoin
 	if p.Notify == nil {
 		return deliver.Endpoint{}, fmt.Errorf("partner %s has no endpoint: %w", name, queue.ErrNotExist)
 	}
-	secrets, err := c.notifySecrets(ctx, name)
+	secrets, err := c.partners.NotifySecrets(ctx, name)
 	return deliver.Endpoint{URL: p.Notify.URL, Secrets: secrets, Disabled: p.Notify.Disabled}, err
 }
 
@@ -202,7 +202,7 @@ func (c *Controller) tellDrops(ctx context.Context, now time.Time, quiet time.Du
 		if err != nil {
 			return err
 		}
-		for _, v := range (notify.Teller{Base: c.URL()}).Drop(d, to, now) {
+		for _, v := range (notify.Teller{Base: c.public()}).Drop(d, to, now) {
 			err := c.ledger.Commit(ctx, state.Change{Deliveries: []queue.Delivery{v}})
 			if err != nil && !errors.Is(err, state.ErrConflict) { // conflict: told before we died
 				return err
