@@ -15,6 +15,11 @@ const (
 	EventDropDone  = "drop.done"
 )
 
+// Events are all of them.
+var Events = []string{
+	EventReceived, EventRejected, EventStarted, EventAtRisk, EventRendition, EventPublished, EventDone, EventFailed, EventDropDone,
+}
+
 // Delivery is one event on its way to one endpoint. It is stored in the same
 // commit as what it tells, so that neither is lost without the other.
 type Delivery struct {

@@ -148,5 +148,10 @@ func (e Endpoint) Check() error {
 	case u.User != nil || u.Fragment != "":
 		return fmt.Errorf("%q: want no user, password or fragment", u.Redacted())
 	}
+	for _, e := range e.Events {
+		if !slices.Contains(Events, e) {
+			return fmt.Errorf("there is no event %q, only %s", e, strings.Join(Events, ", "))
+		}
+	}
 	return nil
 }

@@ -47,7 +47,11 @@ var (
 func problem(err error) *Problem {
 	p := &Problem{ErrorModel: huma.ErrorModel{Status: http.StatusInternalServerError, Detail: err.Error()}}
 	var refused *RefusedError
+	var conflict *ConflictError
 	switch {
+	case hookProblem(p, err):
+	case errors.As(err, &conflict):
+		p.Status, p.Code, p.Hint = http.StatusConflict, conflict.Code, conflict.Hint
 	case errors.As(err, &refused):
 		p.Status, p.Code, p.Hint = http.StatusUnprocessableEntity, refused.Code, refused.Hint
 	case errors.Is(err, queue.ErrNotExist), errors.Is(err, storage.ErrNotExist), errors.Is(err, storage.ErrBadRef):

@@ -232,8 +232,7 @@ func (c *Controller) choose(ctx context.Context, out []queue.Task, n int, now ti
 	if err != nil || len(lanes) == 0 {
 		return nil, err
 	}
-	partners, err := c.ledger.Partners(ctx)
-	if err != nil {
+	if err := c.onTerms(ctx, lanes); err != nil {
 		return nil, err
 	}
 	running := map[string]int{}
@@ -241,13 +240,7 @@ func (c *Controller) choose(ctx context.Context, out []queue.Task, n int, now ti
 		running[t.Partner]++
 	}
 	for i := range lanes {
-		l := &lanes[i]
-		l.Running = running[l.Partner]
-		for _, p := range partners {
-			if p.Name == l.Partner {
-				l.Weight, l.Ceiling, l.Paused = p.Share(), p.Ceiling, p.Paused
-			}
-		}
+		lanes[i].Running = running[lanes[i].Partner]
 	}
 	return queue.Choose(lanes, clock, n, now), nil
 }
