@@ -64,33 +64,37 @@ func publish(t *testing.T, input string, p encoder.Profile, chunk time.Duration)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Storyboard, l.Captions = nil, nil
 	out := published{}
+	dirs := map[int]string{}
 	var parts []encoder.Part
 	add := func(folder, dir string, chunk int, r encoder.Result) {
 		for _, tr := range r.Tracks {
-			b, err := os.ReadFile(filepath.Join(dir, tr.Rendition+".mp4"))
+			b, err := os.ReadFile(filepath.Join(dir, tr.Rendition+map[bool]string{true: ".vtt", false: ".mp4"}[folder == "c"]))
 			if err != nil {
 				t.Fatal(err)
 			}
-			put := func(name string, n int64) {
-				out[path.Join(folder, tr.Rendition, name)] = bytes.Clone(b[:n])
-				b = b[n:]
-			}
-			put(encoder.InitName(chunk, 1), tr.Init.Bytes)
-			for i, s := range tr.Segments {
-				put(encoder.SegmentName(chunk, 1, i), s.Bytes)
+			for name, f := range tr.Files(chunk, 1) {
+				out[path.Join(folder, tr.Rendition, name)] = bytes.Clone(b[:f.Bytes])
+				b = b[f.Bytes:]
 			}
 			parts = append(parts, encoder.Part{Chunk: chunk, Attempt: 1, Track: tr})
 		}
 	}
+	var poster *encoder.File
 	for _, c := range l.Chunks {
 		dir := t.TempDir()
+		dirs[c.Index] = dir
 		r, err := e.Video(t.Context(), ffmpeg.VideoJob{Input: input, Source: src, Ladder: l, Chunk: c, Dir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
 		add("v", dir, c.Index, r)
+		if r.Poster != nil {
+			poster = r.Poster
+			if out[packaging.Poster], err = os.ReadFile(filepath.Join(dir, ffmpeg.PosterFile)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if len(l.Audio) > 0 {
 		dir := t.TempDir()
@@ -100,6 +104,14 @@ func publish(t *testing.T, input string, p encoder.Profile, chunk time.Duration)
 		}
 		add("a", dir, 0, r)
 	}
+	if len(l.Captions) > 0 {
+		dir := t.TempDir()
+		r, err := e.Captions(t.Context(), ffmpeg.CaptionsJob{Input: input, Source: src, Ladder: l, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		add("c", dir, 0, r)
+	}
 	f, err := packaging.Join(src, l, parts)
 	if err != nil {
 		t.Fatal(err)
@@ -107,10 +119,11 @@ func publish(t *testing.T, input string, p encoder.Profile, chunk time.Duration)
 	if c, bad := verify.FirstFailed(verify.Whole(f)); bad {
 		t.Fatal(c)
 	}
+	beside(t, &f, out, dirs)
 	for _, x := range f.Files() {
 		out[x.Name] = x.Body
 	}
-	r := f.Record(queue.Job{}, nil, packaging.Versions{})
+	r := f.Record(queue.Job{}, poster, packaging.Versions{})
 	if out[packaging.Log], err = r.Marshal(); err != nil {
 		t.Fatal(err)
 	}
@@ -143,13 +156,18 @@ func at(b []byte, kind string) int { return bytes.Index(b, []byte(kind)) + 4 }
 // wrong from the beginning does not pass either.
 func TestDamagedFilmsAreFound(t *testing.T) {
 	input := filepath.Join(t.TempDir(), "a.mkv")
-	args := "-nostdin -v error -f lavfi -i testsrc2=s=256x144:r=24:d=4 -f lavfi -i sine=300:d=4 -f lavfi -i sine=500:d=4 -map 0 -map 1 -map 2 " +
-		"-metadata:s:a:0 language=eng -metadata:s:a:1 language=fre -c:v libx264 -preset ultrafast -g 24 -c:a flac " + input
+	words := filepath.Join(t.TempDir(), "a.srt")
+	if err := os.WriteFile(words, []byte("1\n00:00:00,500 --> 00:00:01,500\none\n\n2\n00:00:02,500 --> 00:00:03,500\ntwo\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := "-nostdin -v error -f lavfi -i testsrc2=s=256x144:r=24:d=4 -f lavfi -i sine=300:d=4 -f lavfi -i sine=500:d=4 -i " + words + " -map 0 -map 1 -map 2 -map 3 " +
+		"-metadata:s:a:0 language=eng -metadata:s:a:1 language=fre -metadata:s:s:0 language=eng -c:v libx264 -preset ultrafast -g 24 -c:a flac -c:s srt " + input
 	if out, err := exec.Command("ffmpeg", strings.Fields(args)...).CombinedOutput(); err != nil {
 		t.Skipf("make a film: %v\n%s", err, out)
 	}
 	film := publish(t, input, encoder.Profile{
-		Name: "small", Segment: time.Second, GOP: 500 * time.Millisecond, Outputs: []string{"hls", "dash"},
+		Name: "small", Segment: time.Second, GOP: 500 * time.Millisecond, Outputs: []string{"hls", "dash", "mp4"}, Captions: true,
+		Images: encoder.ImageProfile{Poster: true, Storyboard: &encoder.Storyboard{Every: time.Second, Width: 64, Columns: 2, Rows: 1}},
 		Video: []encoder.VideoProfile{{Codec: "h264", Preset: "ultrafast", MaxFPS: 60, BFrames: 2, Rungs: []encoder.Rung{
 			{Name: "144p", Width: 256, Height: 144, CRF: 20, Bitrate: 600_000}, {Name: "72p", Width: 128, Height: 72, CRF: 30, Bitrate: 100_000}}}},
 		Audio: encoder.AudioProfile{Codec: "aac", Channels: 2, Bitrate: 64_000, SampleRate: 48_000},
@@ -157,6 +175,7 @@ func TestDamagedFilmsAreFound(t *testing.T) {
 	if r := walk(t, film); !verify.OK(r.Checks) || r.Musts() > 0 {
 		t.Fatalf("undamaged, it has the findings\n%v", r.Findings)
 	}
+	tellsOfBlack(t, film)
 	for _, d := range damages {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
@@ -218,7 +237,7 @@ func replace(name, old, text string) func(published) {
 	})
 }
 
-var damages = slices.Concat(byteDamages, listDamages)
+var damages = slices.Concat(byteDamages, listDamages, besideDamages)
 
 var byteDamages = []damage{
 	{"a flipped bit in a picture", flip(topFirst, "mdat", 100), topFirst + " is not the file of bobine.json", ""},
@@ -259,39 +278,4 @@ var byteDamages = []damage{
 	{"a segment of another language", func(p published) { p[engFirst] = p["a/fre/c00000-a1-00000.m4s"] }, engFirst, ""},
 	{"the init segment of another rung", func(p published) { p[topInit] = p["v/72p/c00000-a1-init.mp4"] }, topInit, "MUST 9.2 master.m3u8"},
 	{"the init segment of sound for pictures", func(p published) { p[topInit] = p[engInit] }, topInit, "the init segment is of mp4a"},
-}
-
-var listDamages = []damage{
-	{"a segment taken out of a list", replace(topList, "#EXTINF:1.000000,\nc00000-a1-00001.m4s\n", ""), topList + " has ", "begins at 48000 ticks, the one before ends at 24000"},
-	{"a wrong duration", replace(topList, "#EXTINF:1.000000", "#EXTINF:1.040000"), topList, topList + ":8: EXTINF is 1.040000 s, " + topFirst + " lasts 1.000000 s"},
-	{"a wrong target duration", replace(topList, "TARGETDURATION:1", "TARGETDURATION:9"), topList, "target duration of"},
-	{"a target duration too small", replace(topList, "TARGETDURATION:1", "TARGETDURATION:0"), topList, "target duration"},
-	{"no ENDLIST", replace(topList, "#EXT-X-ENDLIST\n", ""), topList, "#EXT-X-ENDLIST is missing"},
-	{"a list cut short", edit(topList, func(b []byte) []byte { return b[:len(b)/2] }), topList + " has ", "#EXT-X-ENDLIST is missing"},
-	{"a segment of another attempt", replace(topList, "c00001-a1-00001", "c00001-a2-00001"), "c00001-a2-00001.m4s does not exist", "c00001-a2-00001.m4s does not exist"},
-	{"a file of another film", replace(topList, "c00001-a1-00001.m4s", "../../../other/x.m4s"), "does not name a file of the film", "does not name a file of the film"},
-	{"a wrong BANDWIDTH", replace("master.m3u8", "INF:BANDWIDTH=", "INF:BANDWIDTH=1"), "MUST 1.27 master.m3u8", "MUST 1.27 master.m3u8"},
-	{"a wrong AVERAGE-BANDWIDTH", replace("master.m3u8", "AVERAGE-BANDWIDTH=", "AVERAGE-BANDWIDTH=1"), "MUST 1.26 master.m3u8", "MUST 1.26 master.m3u8"},
-	{"wrong CODECS", replace("master.m3u8", "mp4a.40.2", "mp4a.40.5"), "MUST 9.1 master.m3u8", "MUST 9.1 master.m3u8"},
-	{"a wrong RESOLUTION", replace("master.m3u8", "RESOLUTION=256x144", "RESOLUTION=258x144"), "MUST 9.2 master.m3u8", "MUST 9.2 master.m3u8"},
-	{"a wrong FRAME-RATE", replace("master.m3u8", "FRAME-RATE=24.000", "FRAME-RATE=25.000"), "MUST 9.15 master.m3u8", "MUST 9.15 master.m3u8"},
-	{"a wrong VIDEO-RANGE", replace("master.m3u8", "VIDEO-RANGE=SDR", "VIDEO-RANGE=PQ"), "MUST 9.16 master.m3u8", "MUST 9.16 master.m3u8"},
-	{"a language missing", edit("master.m3u8", func(b []byte) []byte {
-		i := bytes.Index(b, []byte(`LANGUAGE="fr"`))
-		from, to := bytes.LastIndexByte(b[:i], '\n')+1, i+bytes.IndexByte(b[i:], '\n')+1
-		return slices.Delete(b, from, to)
-	}), `rendition fre (language "fre") of bobine.json is not offered`, `its sounds have the languages ["en" "fr"]`},
-	{"a wrong language", replace("manifest.mpd", `lang="fr"`, `lang="de"`), "its sounds have the languages", "its sounds have the languages"},
-	{"a manifest's timeline off", replace("manifest.mpd", `d="24000"`, `d="24001"`), "manifest.mpd is not the file", "manifest.mpd says"},
-	{"a manifest's wrong bandwidth", replace("manifest.mpd", `bandwidth="`, `bandwidth="9`), "bandwidth is 9", "bandwidth is 9"},
-	{"a manifest's wrong size", replace("manifest.mpd", `width="256"`, `width="254"`), "its init segment says", "its init segment says"},
-	{"a manifest's wrong duration", replace("manifest.mpd", `Duration="PT4`, `Duration="PT5`), "manifest.mpd", "the film 5.000000 s"},
-	{"an I-frame's range past the end", replace("v/144p/iframes.m3u8", "BYTERANGE:", "BYTERANGE:9"), "the range ends at", "the range ends at"},
-	{"a list of I-frames missing", func(p published) { delete(p, "v/72p/iframes.m3u8") }, "v/72p/iframes.m3u8 does not exist", "v/72p/iframes.m3u8 does not exist"},
-	{"a playlist missing", func(p published) { delete(p, engList) }, engList + " does not exist", engList + " does not exist"},
-	{"the master missing", func(p published) { delete(p, "master.m3u8") }, "master.m3u8 does not exist", "master.m3u8 does not exist"},
-	{"an old digest in the record", replace(packaging.Log, `"sha256": "`, `"sha256": "0`), "is not the file of bobine.json", ""},
-	{"an old size in the record", replace(packaging.Log, `"name": "`+topFirst+`",
-      "bytes": `, `"name": "`+topFirst+`",
-      "bytes": 1`), topFirst + " has ", ""},
 }

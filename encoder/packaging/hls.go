@@ -55,7 +55,7 @@ func (f Film) playlists() []File {
 	out := []File{{Master, f.masterPlaylist(), TypeHLS}}
 	for r := range f.Reels() {
 		out = append(out, File{path.Join(r.Folder, playlistName), f.mediaPlaylist(r), TypeHLS})
-		if len(r.stills()) > 0 {
+		if f.winds(r) {
 			out = append(out, File{path.Join(r.Folder, trickName), f.trickPlaylist(r), TypeHLS})
 		}
 	}

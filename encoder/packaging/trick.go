@@ -54,6 +54,21 @@ func (f Film) trickPlaylist(r Reel) []byte {
 	return b.Bytes()
 }
 
+// winds tells whether players wind by the key pictures of a reel: where
+// several have one codec and size, by those of the lowest bit rate (Apple 6.4).
+func (f Film) winds(r Reel) bool {
+	if len(r.stills()) == 0 {
+		return false
+	}
+	for _, v := range f.Video {
+		same := v.Codec == r.Codec && v.Width == r.Width && v.Height == r.Height
+		if same && v.Name != r.Name && v.Average() < r.Average() {
+			return false
+		}
+	}
+	return true
+}
+
 // trickVariants are the lines of the master playlist for the key pictures.
 func (f Film) trickVariants(b *bytes.Buffer) {
 	for _, v := range f.Video {
@@ -61,7 +76,7 @@ func (f Film) trickVariants(b *bytes.Buffer) {
 		for _, k := range v.stills() {
 			all = append(all, span{k.ticks, k.bytes})
 		}
-		if len(all) > 0 {
+		if f.winds(v) {
 			fmt.Fprintf(b, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%q,RESOLUTION=%dx%d,VIDEO-RANGE=SDR,URI=%q\n",
 				v.peak(all), v.average(all), v.Codecs(), v.Width, v.Height, path.Join(v.Folder, trickName))
 		}

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"time"
@@ -60,6 +62,47 @@ func Captions(t encoder.Track, body []byte) encoder.Check {
 		bad = append(bad, fmt.Sprintf("the sidecar has %d cues, %d begin in the segments", len(all), cues))
 	}
 	return judge("captions "+t.Rendition, bad, "%d cues in %d segments, all in order and inside the film", len(all), len(t.Segments))
+}
+
+// captions reads every segment of a list of captions: it must tell by which
+// clock its cues are shown, and have those only that are shown in it.
+func (w *walker) captions(p *playlist) error {
+	var from time.Duration
+	for _, s := range p.segments {
+		to := from + time.Duration(s.micro)*time.Microsecond
+		name := path.Join(path.Dir(p.name), s.uri)
+		if _, there := w.known[name]; there {
+			wrong, err := w.through(name, func(r io.Reader) string { return inTime(r, from, to) })
+			if err != nil {
+				return err
+			}
+			if wrong != "" {
+				p.must("5.3", s.line, "%s", wrong)
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
+func inTime(r io.Reader, from, to time.Duration) string {
+	b, err := io.ReadAll(io.LimitReader(r, maxPlaylist))
+	if err != nil {
+		return err.Error()
+	}
+	if !bytes.HasPrefix(b, []byte("WEBVTT\nX-TIMESTAMP-MAP=")) {
+		return "it has no X-TIMESTAMP-MAP"
+	}
+	cues, err := vtt.Parse(b)
+	if err != nil {
+		return err.Error()
+	}
+	for _, c := range cues {
+		if c.Start > to || c.End < from {
+			return fmt.Sprintf("it has a cue from %s to %s, and is shown from %s to %s", c.Start, c.End, from, to)
+		}
+	}
+	return ""
 }
 
 // words checks the numbers of all captions: segments that follow each other

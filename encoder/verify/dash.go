@@ -23,6 +23,7 @@ func (w *walker) dash() error {
 	}
 	m := parseMPD(packaging.Manifest, b)
 	w.same(&m.notes, b)
+	w.board = m.board
 	for _, r := range m.refs {
 		wrong, err := w.file(r.name())
 		if err != nil {

@@ -22,9 +22,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 
 // picture tells whether a variant has pictures, by its codecs.
 func (v variant) picture() bool {
-	return slices.ContainsFunc(strings.Split(v.attrs["CODECS"], ","), func(c string) bool {
-		return strings.HasPrefix(c, "avc1.") || strings.HasPrefix(c, "hvc1.") || strings.HasPrefix(c, "av01.")
-	})
+	return readCodec(v.attrs["CODECS"]).kind != ""
 }
 
 // checkMaster checks the rules of a master playlist that its own text can

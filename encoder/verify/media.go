@@ -3,10 +3,13 @@ package verify
 import (
 	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 	"path"
+	"slices"
 
+	"bobine/encoder"
 	"bobine/encoder/packaging"
 )
 
@@ -17,6 +20,7 @@ const maxInit = 4 << 20
 type measured struct {
 	samples  int64
 	duration float64
+	sum      hash.Hash // of all samples; nil: nobody asks
 }
 
 // media reads every byte a playlist leads to, once: the digest of each file,
@@ -33,6 +37,12 @@ func (w *walker) media(p *playlist) error {
 	}
 	if in.Sound != (p.kind == soundList) {
 		p.at(p.init.line, "the init segment is of %s, the list is of %s", in.Codecs, p.kind)
+	}
+	if in.Sound && in.Loudness == nil {
+		p.should("2.19", p.init.line, "the init segment does not tell how loud the sound is")
+	}
+	if w.promised("mp4/") {
+		p.held.sum = sha256.New()
 	}
 	var next int64
 	var longest float64
@@ -52,6 +62,7 @@ func (w *walker) media(p *playlist) error {
 			p.at(s.line, "%s begins at %d ticks, the one before ends at %d", name, span.Start, next)
 		}
 		next = span.Start + span.Duration
+		w.keys[name] = span.Keys
 		lasts := float64(span.Duration) / float64(in.Timescale)
 		if math.Abs(lasts-float64(s.micro)/1e6) > 2e-6 {
 			p.at(s.line-1, "EXTINF is %.6f s, %s lasts %.6f s", float64(s.micro)/1e6, name, lasts)
@@ -108,7 +119,11 @@ func (w *walker) span(p *playlist, in packaging.Init, name string, s segment) (p
 	}
 	defer r.Close()
 	sum, rest := sha256.New(), &watched{r: r}
-	span, err := in.ReadSegment(io.TeeReader(rest, sum), io.Discard)
+	samples := io.Discard
+	if p.held.sum != nil {
+		samples = p.held.sum
+	}
+	span, err := in.ReadSegment(io.TeeReader(rest, sum), samples)
 	if _, more := io.Copy(sum, rest); rest.err != nil || more != nil {
 		return span, fmt.Errorf("read %s: %w", name, rest.err)
 	}
@@ -123,6 +138,29 @@ func (w *walker) span(p *playlist, in packaging.Init, name string, s segment) (p
 		p.must("7.4", s.line, "%s does not begin with a picture that needs no other", name)
 	}
 	return span, nil
+}
+
+// stills compares a list of I-frames with the segments its ranges are of: each
+// must be a picture that needs no other, whole and with the head that leads to
+// it, and be shown at its time.
+func (w *walker) stills(p *playlist) {
+	in, ok := w.inits[path.Join(path.Dir(p.name), "playlist.m3u8")]
+	if !ok {
+		return
+	}
+	var shown int64
+	for _, s := range p.segments {
+		keys, read := w.keys[path.Join(path.Dir(p.name), s.uri)]
+		i := slices.IndexFunc(keys, func(k encoder.Key) bool { return k.Offset == s.offset && k.Bytes == s.bytes })
+		switch {
+		case !read:
+		case i < 0:
+			p.must("6.10", s.line-1, "the %d bytes at %d are no picture of %s with its moof", s.bytes, s.offset, s.uri)
+		case math.Abs(float64(keys[i].Start)/float64(in.Timescale)-float64(shown)/1e6) > 1e-3:
+			p.at(s.line-2, "the list shows it at %.6f s, it is the picture of %.6f s", float64(shown)/1e6, float64(keys[i].Start)/float64(in.Timescale))
+		}
+		shown += s.micro
+	}
 }
 
 // watched remembers an error of the store, to tell it from damage.

@@ -22,6 +22,7 @@ type manifest struct {
 	refs     []mention        // of all files
 	segments map[string]int   // how many each representation has, by its base
 	sets     []packaging.AdaptationSet
+	board    *packaging.Representation // of thumbnails; nil: none
 }
 
 // mention is a file that a manifest names. Its line is searched only when
@@ -148,6 +149,11 @@ func (m *manifest) aside(set packaging.AdaptationSet, r packaging.Representation
 		m.refs = append(m.refs, mention{r.BaseURL, s.Media})
 	}
 	if t := r.Template; t != nil {
+		if r.Essential == nil || path.Dir(t.Media) == "." {
+			m.at(m.line(mention{"", r.ID}), "representation %q does not tell its tiles, or lies in no folder of its own", r.ID)
+			return
+		}
+		m.board = &r
 		m.template(r.ID, *t)
 	}
 }

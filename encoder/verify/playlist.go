@@ -283,7 +283,7 @@ func (p *playlist) checkMedia(k kind) {
 	for _, s := range p.segments {
 		last = s.line + 1
 		if d := math.Round(float64(s.micro) / 1e6); p.target > 0 && d > p.target {
-			p.at(s.line-1, "the segment lasts %.6f s, more than the target duration of %.0f s", float64(s.micro)/1e6, p.target)
+			p.must("7.7", s.line-1, "the segment lasts %.6f s, more than the target duration of %.0f s", float64(s.micro)/1e6, p.target)
 		}
 	}
 	if len(p.segments) == 0 {

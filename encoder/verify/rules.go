@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -75,6 +76,13 @@ func (w *walker) promises(master *playlist) {
 		}
 		w.held(master, v, p, codecs)
 	}
+	for _, t := range master.tricks {
+		if p := w.lists[t.attrs["URI"]]; p != nil {
+			peak, _ := w.rates(p)
+			near(master, "6.9", t.line, "BANDWIDTH", t.attrs["BANDWIDTH"], peak)
+		}
+	}
+	w.colours(master)
 	w.offered(master)
 }
 
@@ -115,6 +123,17 @@ func (w *walker) held(master *playlist, v variant, p *playlist, codecs []string)
 	}
 }
 
+// colours checks that all pictures are in the colours of the first.
+func (w *walker) colours(master *playlist) {
+	var first string
+	for _, v := range master.variants {
+		c := w.inits[v.uri].Colour
+		if first = cmp.Or(first, c); c != "" && c != first {
+			master.should("1.21", v.line-1, "its colours are %s, those of others %s", c, first)
+		}
+	}
+}
+
 // offered checks that every rendition of the record is led to.
 func (w *walker) offered(master *playlist) {
 	for _, r := range w.made {
@@ -125,116 +144,5 @@ func (w *walker) offered(master *playlist) {
 		if name := path.Join(folder, r.Name, "playlist.m3u8"); w.lists[name] == nil {
 			master.must(ruleOwn, 1, "rendition %s (language %q) of %s is not offered", r.Name, r.Language, packaging.Log)
 		}
-	}
-}
-
-// apple checks the rules of Apple's authoring specification for a master
-// playlist that need nothing but its text.
-func (p *playlist) apple() {
-	var sdr, ranged, total, modern int
-	for _, v := range p.variants {
-		if !v.picture() {
-			continue
-		}
-		total++
-		switch v.attrs["VIDEO-RANGE"] {
-		case "":
-			sdr++
-		case "SDR":
-			sdr, ranged = sdr+1, ranged+1
-		default:
-			ranged++
-		}
-		p.codec(v, &modern)
-		if rate, _ := strconv.ParseFloat(v.attrs["FRAME-RATE"], 64); rate > 60 {
-			p.must("1.19", v.line-1, "FRAME-RATE is %s, at most 60 may be", v.attrs["FRAME-RATE"])
-		}
-	}
-	if ranged > 0 && ranged < total {
-		p.must("9.16", 1, "VIDEO-RANGE stands in %d of %d variants", ranged, total)
-	}
-	if total > 0 && sdr == 0 {
-		p.must("1.24", 1, "no variant is SDR")
-	}
-	if total > 0 && !slices.ContainsFunc(p.tricks, func(t rendition) bool { return !strings.HasPrefix(t.attrs["CODECS"], "jpeg") }) {
-		p.must("6.1", 1, "it has no list of I-frames")
-	}
-	if total > 0 && modern == total {
-		p.must("1.3", 1, "no variant can be played by old devices: all are above H.264 4.1 or HEVC 4.0")
-	}
-	p.shapes()
-	p.defaults()
-	p.sounds()
-}
-
-// codec checks sample entry and level of a variant; those above what every
-// device plays are counted.
-func (p *playlist) codec(v variant, modern *int) {
-	codec, _, _ := strings.Cut(v.attrs["CODECS"], ",")
-	switch kind, rest, _ := strings.Cut(codec, "."); kind {
-	case "avc1":
-		level, err := strconv.ParseUint(rest[max(0, len(rest)-2):], 16, 8)
-		if err != nil || level > 52 {
-			p.must("1.3", v.line-1, "%s is above H.264 level 5.2", codec)
-		}
-		if level > 41 {
-			*modern++
-		}
-	case "hvc1":
-		if i := strings.LastIndexAny(rest, "LH"); i > 0 {
-			level, _, _ := strings.Cut(rest[i+1:], ".")
-			if n, _ := strconv.Atoi(level); n > 120 {
-				*modern++
-			}
-		}
-	case "avc3", "hev1":
-		p.must("1.10", v.line-1, "%s: avc1 and hvc1 are asked for", codec)
-	}
-}
-
-// shapes checks that all variants have the same shape of picture, as far as
-// even numbers allow.
-func (p *playlist) shapes() {
-	var w0, h0 float64
-	for _, v := range p.variants {
-		var w, h float64
-		if n, _ := fmt.Sscanf(v.attrs["RESOLUTION"], "%fx%f", &w, &h); n < 2 || h == 0 {
-			continue
-		}
-		if h0 == 0 {
-			w0, h0 = w, h
-		}
-		if even := 2 + 2*max(w0/h0, h0/w0); math.Abs(w-h*w0/h0) > even && math.Abs(h-w*h0/w0) > even {
-			p.should("1.33", v.line-1, "RESOLUTION is %s, of another shape than the first variant", v.attrs["RESOLUTION"])
-		}
-	}
-}
-
-// defaults checks that playback begins with the variant nearest to 2000 kb/s
-// of its codec.
-func (p *playlist) defaults() {
-	far := func(v variant) float64 {
-		rate, _ := strconv.ParseFloat(v.attrs["AVERAGE-BANDWIDTH"], 64)
-		return math.Abs(rate - 2_000_000)
-	}
-	for _, v := range p.variants {
-		if first := p.variants[0]; v.attrs["CODECS"][:min(4, len(v.attrs["CODECS"]))] == first.attrs["CODECS"][:min(4, len(first.attrs["CODECS"]))] && far(v) < far(first) {
-			p.should("1.32", v.line-1, "it is nearer to 2000 kb/s than the first variant")
-		}
-	}
-}
-
-// sounds checks that stereo stands beside more channels.
-func (p *playlist) sounds() {
-	stereo, more := false, 0
-	for _, m := range p.media {
-		if channels, _ := strconv.Atoi(strings.SplitN(m.attrs["CHANNELS"], "/", 2)[0]); channels > 2 {
-			more = m.line
-		} else if channels > 0 {
-			stereo = true
-		}
-	}
-	if more > 0 && !stereo {
-		p.must("2.3", more, "there is no stereo beside it")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path"
 	"strings"
 
@@ -33,6 +32,11 @@ type walker struct {
 	known  map[string]int64            // sizes of files met and found in order
 	lists  map[string]*playlist        // media playlists of pictures and sounds
 	inits  map[string]packaging.Init   // by the playlist's name
+	proved map[string]bool             // files whose every byte was read
+	keys   map[string][]encoder.Key    // of segments of pictures
+	board  *packaging.Representation   // of the manifest, for the storyboard; nil: none
+
+	posterShade, boardShade shade
 
 	languages []string // of the master's sounds
 	out       Report
@@ -47,7 +51,8 @@ type walker struct {
 // A file that is missing is a finding; any other error of the shelf ends the
 // walk and proves nothing.
 func Walk(ctx context.Context, s Shelf) (Report, error) {
-	w := &walker{Shelf: s, ctx: ctx, known: map[string]int64{}, lists: map[string]*playlist{}, inits: map[string]packaging.Init{}}
+	w := &walker{Shelf: s, ctx: ctx, known: map[string]int64{}, lists: map[string]*playlist{}, inits: map[string]packaging.Init{},
+		proved: map[string]bool{}, keys: map[string][]encoder.Key{}}
 	steps := []func() error{w.record}
 	if s.makes(encoder.OutputHLS) {
 		steps = append(steps, w.hls)
@@ -55,11 +60,12 @@ func Walk(ctx context.Context, s Shelf) (Report, error) {
 	if s.makes(encoder.OutputDASH) {
 		steps = append(steps, w.dash)
 	}
-	for _, step := range append(steps, w.others, w.strays) {
+	for _, step := range append(steps, w.storyboard, w.others, w.strays) {
 		if err := step(); err != nil {
 			return Report{}, fmt.Errorf("walk the playlists: %w", err)
 		}
 	}
+	w.stillsAlike()
 	w.rules()
 	return w.out, nil
 }
@@ -82,10 +88,10 @@ func (w *walker) judge(name string, findings []Finding, good string, args ...any
 
 // rules tells of what should be otherwise, without failing.
 func (w *walker) rules() {
-	detail := "no rule of its kind is broken"
+	detail := "every MUST and SHOULD that files can show is kept"
 	var all []string
 	for _, f := range w.out.Findings {
-		if f.Level == Should {
+		if f.Level == Should || f.Rule == "9.9" {
 			all = append(all, f.String())
 		}
 	}
@@ -116,6 +122,16 @@ func (w *walker) record() error {
 		w.stored[f.Name] = f
 	}
 	return nil
+}
+
+// promised tells whether the record names files that begin so.
+func (w *walker) promised(prefix string) bool {
+	for name := range w.stored {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // file tells what is wrong with an object that is referred to; "" is nothing.
@@ -161,6 +177,7 @@ func (w *walker) same(n *notes, body []byte) {
 
 // digested compares a file's digest with that of the record.
 func (w *walker) digested(name string, sum []byte) string {
+	w.proved[name] = true
 	if want := w.stored[name].SHA256; w.stored != nil && want != hex.EncodeToString(sum) {
 		return fmt.Sprintf("%s is not the file of %s: its digest is %.6x…, not %.12s…", name, packaging.Log, sum, want)
 	}
@@ -216,6 +233,7 @@ func (w *walker) hls() error {
 		}
 	}
 	w.judge("hls "+packaging.Master, p.findings, "%d variants, %d sounds and captions", len(p.variants), len(p.media))
+	w.out.Findings = append(w.out.Findings, p.choice()...)
 	return nil
 }
 
@@ -271,8 +289,16 @@ func (w *walker) mediaPlaylist(master *playlist, r ref, k kind) error {
 	if err := w.references(p); err != nil {
 		return err
 	}
-	if (k == pictureList || k == soundList) && w.Open != nil {
-		if err := w.media(p); err != nil {
+	if w.Open != nil {
+		switch k {
+		case pictureList, soundList:
+			err = w.media(p)
+		case captionList:
+			err = w.captions(p)
+		case trickList:
+			w.stills(p)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -307,31 +333,4 @@ func (w *walker) references(p *playlist) error {
 		seen[key] = s.line
 	}
 	return nil
-}
-
-// equal compares the variants with each other, and all else with them.
-func (w *walker) equal(master *playlist) {
-	bad := notes{name: master.name, rule: ruleHLS}
-	var first *playlist
-	for _, l := range master.leadsTo() {
-		p := w.lists[l.uri]
-		if p == nil {
-			continue
-		}
-		if first == nil {
-			first = p
-		}
-		if l.kind == first.kind && l.kind == pictureList && len(p.segments) != len(first.segments) {
-			bad.should("8.22", l.line, "%s has %d segments, %s has %d", p.name, len(p.segments), first.name, len(first.segments))
-		}
-		if d := float64(p.micro()-first.micro()) / 1e6; math.Abs(d) > slack && l.kind != captionList && l.kind != imageList {
-			bad.at(l.line, "%s lasts %.6f s, %s lasts %.6f s", p.name, float64(p.micro())/1e6, first.name, float64(first.micro())/1e6)
-		}
-		if p.target != first.target && (l.kind == pictureList || l.kind == soundList) {
-			bad.at(l.line, "%s has a target duration of %.0f s, %s one of %.0f s", p.name, p.target, first.name, first.target)
-		}
-	}
-	if first != nil {
-		w.judge("hls variants", bad.findings, "all have %d segments and last %.6f s", len(first.segments), float64(first.micro())/1e6)
-	}
 }

@@ -166,16 +166,20 @@ func (w *Worker) verify(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if err := w.compose(&pub, j, beside); err != nil {
 		return queue.Outcome{}, err
 	}
+	at := func(name string) storage.Ref {
+		if name == packaging.Poster {
+			return pub.poster // gets its name with publication
+		}
+		return storage.Join(j.Root(), name)
+	}
 	walked, err := verify.Walk(ctx, verify.Shelf{
 		Outputs: j.Ladder.Outputs,
 		Read:    pub.read,
 		Stat: func(name string) (int64, error) {
-			o, err := w.store.Stat(ctx, storage.Join(j.Root(), name))
+			o, err := w.store.Stat(ctx, at(name))
 			return o.Bytes, err
 		},
-		Open: func(name string) (io.ReadCloser, error) {
-			return w.store.Open(ctx, storage.Join(j.Root(), name), 0, -1)
-		},
+		Open: func(name string) (io.ReadCloser, error) { return w.store.Open(ctx, at(name), 0, -1) },
 	})
 	if err != nil {
 		return queue.Outcome{}, err
