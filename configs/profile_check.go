@@ -103,6 +103,7 @@ func checkVideo(v encoder.VideoProfile, at string, must musts) {
 		must(r.Bitrate >= 10_000, rung("bitrate"), r.Bitrate, "want bits in a second, such as 6000k")
 		must(r.MaxFPS == 0 || within(r.MaxFPS, 1, v.MaxFPS), rung("max_fps"), r.MaxFPS, "want 1 to the max_fps of the codec, or nothing")
 		must(slices.Contains(c.profiles, r.Profile), rung("profile"), r.Profile, fmt.Sprintf("want one of %q", c.profiles))
+		must(r.Preset == "" || slices.Contains(c.presets, r.Preset), rung("preset"), r.Preset, fmt.Sprintf("want one of %q, or nothing", c.presets))
 		if i > 0 {
 			above := v.Rungs[i-1]
 			must(r.Height <= above.Height && r.Bitrate < above.Bitrate, rung("bitrate"), r.Bitrate,

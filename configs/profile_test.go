@@ -12,7 +12,8 @@ import (
 	"bobine/configs"
 )
 
-// The web profile is the ladder of Apple's authoring specification.
+// The web profile is the ladder of Apple's authoring specification, with a
+// second bit rate for whatever picture is the largest.
 func TestWeb(t *testing.T) {
 	p, err := configs.Profile("web")
 	if err != nil {
@@ -33,11 +34,14 @@ func TestWeb(t *testing.T) {
 	}
 	want := []rung{
 		{"1080p", 1920, 1080, 6_000_000, 0},
+		{"1080p-lean", 1920, 1080, 4_200_000, 0},
 		{"720p", 1280, 720, 3_000_000, 0},
+		{"720p-lean", 1280, 720, 2_300_000, 0},
 		{"540p", 960, 540, 2_000_000, 0},
 		{"432p", 768, 432, 730_000, 30},
 		{"360p", 640, 360, 365_000, 30},
 		{"234p", 416, 234, 145_000, 30},
+		{"234p-lean", 416, 234, 100_000, 30},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("rungs:\n%v, want\n%v", got, want)
@@ -59,8 +63,8 @@ func TestShipped(t *testing.T) {
 		got[name] += fmt.Sprint(p.Outputs)
 	}
 	want := map[string]string{
-		"mp4": "h264:3 [mp4]", "preview": "h264:1 [hls mp4]", "web": "h264:6 [hls dash]",
-		"web-av1": "h264:3 av1:5 [hls dash]", "web-hevc": "h264:3 hevc:5 [hls dash]",
+		"mp4": "h264:3 [mp4]", "preview": "h264:1 [hls mp4]", "web": "h264:9 [hls dash]",
+		"web-av1": "h264:4 av1:5 [hls dash]", "web-hevc": "h264:4 hevc:5 [hls dash]",
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

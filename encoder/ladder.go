@@ -177,7 +177,7 @@ func (p VideoProfile) fit(v Video, coarsest, gop int64) []Rendition {
 		out = append(out, Rendition{
 			Name: r.Name, Codec: p.Codec, Bitrate: r.Bitrate,
 			Width: w, Height: h, Rate: v.Rate.Divide(step), Step: step,
-			CRF: r.CRF, Preset: p.Preset, Profile: r.Profile,
+			CRF: r.CRF, Preset: cmp.Or(r.Preset, p.Preset), Profile: r.Profile,
 			BFrames: p.BFrames, GOP: gop / step,
 		})
 	}
@@ -218,9 +218,10 @@ func stepFor(r Rate, limit float64) int64 {
 	return max(1, int64(math.Ceil(r.Float()/limit-0.01)))
 }
 
-// fitting drops the rungs that would enlarge the picture. Rungs are compared
-// by the picture they would give, so a wide film keeps the rung its width
-// earns. A picture smaller than all gets the lowest rung at its own size.
+// fitting drops the rungs that would enlarge the picture, and those for the
+// top that is another's. Rungs are compared by the picture they would give, so
+// a wide film keeps the rung its width earns. A picture smaller than all gets
+// the lowest rungs at its own size.
 func fitting(rungs []Rung, v Video) []Rung {
 	var out []Rung
 	for _, r := range rungs {
@@ -229,10 +230,18 @@ func fitting(rungs []Rung, v Video) []Rung {
 		}
 	}
 	if len(out) == 0 && len(rungs) > 0 {
-		least := slices.MinFunc(rungs, func(a, b Rung) int { return cmp.Compare(a.Height, b.Height) })
-		out = append(out, least)
+		least := slices.MinFunc(rungs, func(a, b Rung) int { return cmp.Compare(a.Height, b.Height) }).Height
+		out = slices.DeleteFunc(slices.Clone(rungs), func(r Rung) bool { return r.Height > least })
 	}
-	return out
+	most := 0
+	for _, r := range out {
+		w, h := r.fit(v)
+		most = max(most, w*h)
+	}
+	return slices.DeleteFunc(out, func(r Rung) bool {
+		w, h := r.fit(v)
+		return r.Top && w*h < most
+	})
 }
 
 // fit is the largest even picture inside the rung's box with the source's

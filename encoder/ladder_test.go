@@ -30,6 +30,32 @@ func picture(w, h int, rate Rate, seconds float64) Source {
 	}}
 }
 
+// A rung for the top stands beside the largest picture a codec gives, and
+// nowhere else.
+func TestFitTop(t *testing.T) {
+	p := web
+	p.Video = []VideoProfile{{Codec: "h264", Preset: "medium", MaxFPS: 60, Rungs: []Rung{
+		{Name: "720p", Width: 1280, Height: 720}, {Name: "720p-lean", Width: 1280, Height: 720, Preset: "fast", Top: true},
+		{Name: "360p", Width: 640, Height: 360}, {Name: "360p-lean", Width: 640, Height: 360, Top: true},
+	}}}
+	for size, want := range map[[2]int]string{
+		{1920, 1080}: "720p:medium 720p-lean:fast 360p:medium",
+		{1280, 536}:  "720p:medium 720p-lean:fast 360p:medium",
+		{720, 1280}:  "720p:medium 720p-lean:fast 360p:medium",
+		{960, 540}:   "360p:medium 360p-lean:medium",
+		{64, 48}:     "360p:medium 360p-lean:medium",
+	} {
+		l, err := Fit(p, picture(size[0], size[1], Rate{25, 1}, 30), time.Minute)
+		var got []string
+		for _, r := range l.Video {
+			got = append(got, r.Name+":"+r.Preset)
+		}
+		if s := strings.Join(got, " "); err != nil || s != want {
+			t.Errorf("%v gets %s (%v), want %s", size, s, err, want)
+		}
+	}
+}
+
 // Each source gets the rungs its picture earns, in its own shape.
 func TestFitRungs(t *testing.T) {
 	fps := func(n, d int64) Rate { return Rate{n, d} }

@@ -25,7 +25,12 @@ var params = map[string]func(p *Profile, codec, value string) error{
 		})
 	},
 	"preset": func(p *Profile, codec, value string) error {
-		return p.each(codec, true, func(v *VideoProfile) { v.Preset = value })
+		return p.each(codec, true, func(v *VideoProfile) {
+			v.Preset = value
+			for i := range v.Rungs {
+				v.Rungs[i].Preset = ""
+			}
+		})
 	},
 	"max_height": func(p *Profile, codec, value string) error {
 		n, err := strconv.Atoi(value)

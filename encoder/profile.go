@@ -51,6 +51,8 @@ type Rung struct {
 	Bitrate int64   `yaml:"bitrate"` // bit/s, ceiling
 	MaxFPS  float64 `yaml:"max_fps"` // 0: as the profile
 	Profile string  `yaml:"profile"` // of the codec, such as "high"
+	Preset  string  `yaml:"preset"`  // of the encoder; absent: as the codec's
+	Top     bool    `yaml:"top"`     // made only where no rung of the codec gives a larger picture
 }
 
 // AudioProfile is the sound that goes with every rung: always stereo, and 5.1
