@@ -24,7 +24,7 @@ test: bin/versitygw ## vet, and all tests under the race detector
 lint: ## golangci-lint; its first build takes some minutes
 	go tool -modfile=tools.mod golangci-lint run
 
-bench: setup ## CPU seconds against one plain ffmpeg, and what the farm adds to the encode
+bench: setup bin/versitygw ## CPU seconds against one plain ffmpeg, and what the farm adds to the encode
 	go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./...
 
 # A real S3 server for the tests; its first build takes some minutes. Its many

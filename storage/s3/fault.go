@@ -141,7 +141,6 @@ func meaning(code string, status int) error {
 // actions are what a role must be allowed for an operation, where it is not
 // called like it.
 var actions = map[string]string{
-	"HeadBucket":              "s3:ListBucket",
 	"ListObjectsV2":           "s3:ListBucket",
 	"HeadObject":              "s3:GetObject (and s3:ListBucket: without it S3 says the same of an object that is not there)",
 	"GetObject":               "s3:GetObject (and s3:ListBucket: without it S3 says the same of an object that is not there)",
@@ -160,7 +159,7 @@ func (s *Store) hint(f *Fault) string {
 	switch f.Code {
 	case "NoSuchBucket":
 		return s.noBucket()
-	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
+	case "InvalidAccessKeyId", "XAdminUserNotFound", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired":
 		return "give it credentials that are good: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile, or the machine's role"
 	case "RequestTimeTooSkewed":
 		return "this machine's clock is more than 15 minutes from the server's: set it right"
@@ -172,18 +171,14 @@ func (s *Store) hint(f *Fault) string {
 		return s.wrongRegion(f)
 	}
 	switch f.Status {
-	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
-		if f.Status != http.StatusBadRequest || f.Operation == "HeadBucket" {
-			return s.wrongRegion(f)
-		}
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
+		return s.wrongRegion(f)
 	case http.StatusForbidden:
 		action := actions[f.Operation]
 		if action == "" {
 			action = "s3:" + f.Operation
 		}
 		return "allow these credentials " + action
-	case http.StatusNotFound:
-		return s.noBucket()
 	case 0:
 		return s.unreachable(f.err)
 	}

@@ -136,7 +136,7 @@ func (u *upload) inParts(ctx context.Context, first []byte, p *parts) (storage.O
 
 func (u *upload) begin(ctx context.Context) (id string, err error) {
 	in := &s3.CreateMultipartUploadInput{
-		Bucket: &u.Store.o.Bucket, Key: &u.key, ContentType: &u.o.ContentType, Metadata: u.metadata(), ChecksumAlgorithm: u.algorithm(),
+		Bucket: &u.Store.o.Bucket, Key: &u.key, ContentType: &u.o.ContentType, Metadata: u.metadata(), ChecksumAlgorithm: u.sums,
 	}
 	if in.ChecksumAlgorithm != "" {
 		in.ChecksumType = types.ChecksumTypeFullObject
@@ -210,7 +210,7 @@ func (u *upload) send(ctx context.Context, id string, first []byte, p *parts) ([
 func (u *upload) sendPart(ctx context.Context, id string, n int32, part []byte) (types.CompletedPart, error) {
 	out, err := u.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: &u.Store.o.Bucket, Key: &u.key, UploadId: &id, PartNumber: &n,
-		Body: bytes.NewReader(part), ContentLength: aws.Int64(int64(len(part))), ChecksumAlgorithm: u.algorithm(),
+		Body: bytes.NewReader(part), ContentLength: aws.Int64(int64(len(part))), ChecksumAlgorithm: u.sums,
 	})
 	if err != nil {
 		return types.CompletedPart{}, err
@@ -224,7 +224,7 @@ func (u *upload) complete(ctx context.Context, id string, done []types.Completed
 		Bucket: &u.Store.o.Bucket, Key: &u.key, UploadId: &id, IfNoneMatch: u.ifNoneMatch(), MpuObjectSize: &size,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
 	}
-	if u.algorithm() != "" {
+	if u.sums != "" {
 		in.ChecksumType = types.ChecksumTypeFullObject
 	}
 	out, err := u.client.CompleteMultipartUpload(ctx, in)

@@ -27,6 +27,7 @@ type upload struct {
 	mark string // kept beside the object: it is this Put's
 	sha  string // of the whole body, empty when it is not known beforehand
 	size int64  // the same; -1
+	sums types.ChecksumAlgorithm
 }
 
 // storeKey is one key of a store's bucket.
@@ -53,7 +54,7 @@ func (s *Store) put(ctx context.Context, r storage.Ref, body io.Reader, o storag
 		return storage.Object{}, err
 	}
 	o.ContentType = cmp.Or(o.ContentType, storage.ContentType(r), "application/octet-stream")
-	u := &upload{storeKey: storeKey{s, key}, ref: r, o: o, mark: rand.Text(), size: -1}
+	u := &upload{storeKey: storeKey{s, key}, ref: r, o: o, mark: rand.Text(), size: -1, sums: s.algorithm()}
 	if err := u.measure(ctx, body); err != nil {
 		return storage.Object{}, err
 	}
@@ -122,7 +123,7 @@ func (u *upload) whole(ctx context.Context, body []byte) (storage.Object, error)
 	for try := 1; ; try++ {
 		out, err := u.client.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &u.Store.o.Bucket, Key: &u.key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
-			ContentType: &u.o.ContentType, Metadata: u.metadata(), IfNoneMatch: u.ifNoneMatch(), ChecksumAlgorithm: u.algorithm(),
+			ContentType: &u.o.ContentType, Metadata: u.metadata(), IfNoneMatch: u.ifNoneMatch(), ChecksumAlgorithm: u.sums,
 		})
 		if err == nil {
 			return storage.Object{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}, nil

@@ -89,7 +89,8 @@ func New(ctx context.Context, o Options) (*Store, error) {
 	s.presign = s3.NewPresignClient(s3.New(s.client.Options(), func(c *s3.Options) {
 		c.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	}))
-	if _, err := s.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &o.Bucket}); err != nil {
+	// Not HeadBucket, whose answer has no room for S3's reason.
+	if _, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &o.Bucket, MaxKeys: aws.Int32(1)}); err != nil {
 		return nil, errors.Join(s.fault("open", "", err), s.Close())
 	}
 	return s, nil

@@ -20,17 +20,20 @@ import (
 // server is one for all tests of the package; nil: none can be had.
 var server *s3d.Server
 
-var noServer error
+var (
+	noServer  error
+	serverDir string // a folder for each bucket
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "bobine-s3-")
-	if err != nil {
+	var err error
+	if serverDir, err = os.MkdirTemp("", "bobine-s3-"); err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
-	if server, noServer = s3d.Start(context.Background(), s3d.Options{Dir: dir}); noServer == nil {
+	defer os.RemoveAll(serverDir)
+	if server, noServer = s3d.Start(context.Background(), s3d.Options{Dir: serverDir}); noServer == nil {
 		defer server.Stop()
 		for k, v := range server.Env() {
 			os.Setenv(k, v)
@@ -77,7 +80,7 @@ func TestStore(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) storage.Store { return open(t, s3.Options{Bucket: bucket(t)}) })
 }
 
-func put(t *testing.T, s *s3.Store, r storage.Ref, body string) storage.Object {
+func put(t *testing.T, s storage.Store, r storage.Ref, body string) storage.Object {
 	t.Helper()
 	o, err := s.Put(t.Context(), r, strings.NewReader(body), storage.PutOptions{})
 	if err != nil {
