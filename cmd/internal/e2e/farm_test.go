@@ -119,6 +119,12 @@ type farm struct {
 
 func start(t testing.TB, change ...func(*configs.Config)) *farm {
 	t.Helper()
+	return staff(t, work, change...)
+}
+
+// staff is start with workers of another kind.
+func staff(t testing.TB, work func() (*exec.Cmd, error), change ...func(*configs.Config)) *farm {
+	t.Helper()
 	need(t, "ffmpeg", "ffprobe", "redis-server")
 	c := config(t.TempDir())
 	for _, f := range change {
