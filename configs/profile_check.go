@@ -62,6 +62,7 @@ func CheckProfile(p encoder.Profile) error {
 			fmt.Sprintf("want one of %q, and none twice", outputs))
 	}
 	must(p.Damaged == encoder.DamagedReject || p.Damaged == encoder.DamagedPublish, "damaged", p.Damaged, "want reject or publish")
+	must(slices.Contains([]string{"", encoder.DamagedReject, encoder.DamagedPublish}, p.DolbyOnly), "dolby_only", p.DolbyOnly, "want reject or publish, or nothing")
 	return errors.Join(wrong...)
 }
 

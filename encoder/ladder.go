@@ -90,6 +90,10 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 		return l, nil
 	}
 	v := *s.Video
+	if v.DolbyOnly() && p.DolbyOnly != DamagedPublish {
+		return Ladder{}, fmt.Errorf("%w: its picture is Dolby Vision profile %s, which other screens show in wrong colours: "+
+			"send profile 8 or HDR10 (with dolby_only=publish it is published as it is)", ErrBadInput, v.DolbyVision)
+	}
 	if v.Frames < 1 || v.Rate.Num < 1 {
 		return Ladder{}, fmt.Errorf("%w: its picture track has no frames", ErrBadInput)
 	}

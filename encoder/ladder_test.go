@@ -186,3 +186,22 @@ func TestFitHolds(t *testing.T) {
 		}
 	})
 }
+
+// A picture for Dolby's screens alone is refused, unless the profile says
+// otherwise.
+func TestDolbyOnly(t *testing.T) {
+	for _, c := range []struct {
+		is, profile string
+		refused     bool
+	}{{"5", "", true}, {"5", DamagedReject, true}, {"10", "", true}, {"5", DamagedPublish, false}, {"8.4", "", false}, {"10.1", "", false}, {"", "", false}} {
+		src := picture(1280, 720, Rate{25, 1}, 10)
+		src.Video.DolbyVision = c.is
+		p, err := web.With(map[string]string{"dolby_only": c.profile})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = Fit(p, src, 12*time.Second); errors.Is(err, ErrBadInput) != c.refused {
+			t.Errorf("profile %q under %q: %v", c.is, c.profile, err)
+		}
+	}
+}

@@ -81,6 +81,10 @@ var params = map[string]func(p *Profile, codec, value string) error{
 		p.Damaged = value
 		return nil
 	},
+	"dolby_only": func(p *Profile, _, value string) error {
+		p.DolbyOnly = value
+		return nil
+	},
 }
 
 func duration(value string) (time.Duration, error) {

@@ -8,15 +8,16 @@ import (
 // Profile says what is made of a source. The shipped ones are
 // configs/profiles/*.yaml.
 type Profile struct {
-	Name     string         `yaml:"name"`
-	Segment  time.Duration  `yaml:"segment"` // nominal length of a media segment
-	GOP      time.Duration  `yaml:"gop"`     // closed, constant; divides Segment
-	Video    []VideoProfile `yaml:"video"`   // one for each codec, best supported first; all are encoded from one decode and share one master playlist
-	Audio    AudioProfile   `yaml:"audio"`
-	Images   ImageProfile   `yaml:"images"`
-	Captions bool           `yaml:"captions"` // text and CEA-608 become WebVTT
-	Outputs  []string       `yaml:"outputs"`  // hls, dash, mp4
-	Damaged  string         `yaml:"damaged"`  // reject: a source that is damaged is refused, with the time of the damage; publish: what decodes is published, with a warning
+	Name      string         `yaml:"name"`
+	Segment   time.Duration  `yaml:"segment"` // nominal length of a media segment
+	GOP       time.Duration  `yaml:"gop"`     // closed, constant; divides Segment
+	Video     []VideoProfile `yaml:"video"`   // one for each codec, best supported first; all are encoded from one decode and share one master playlist
+	Audio     AudioProfile   `yaml:"audio"`
+	Images    ImageProfile   `yaml:"images"`
+	Captions  bool           `yaml:"captions"`   // text and CEA-608 become WebVTT
+	Outputs   []string       `yaml:"outputs"`    // hls, dash, mp4
+	Damaged   string         `yaml:"damaged"`    // reject: a source that is damaged is refused, with the time of the damage; publish: what decodes is published, with a warning
+	DolbyOnly string         `yaml:"dolby_only"` // the same words, for a picture that other screens show in wrong colours, see Video.DolbyOnly; empty: reject
 }
 
 // What Profile.Outputs may name.
@@ -26,7 +27,7 @@ const (
 	OutputMP4  = "mp4" // one progressive file for each rung, with sound
 )
 
-// What Profile.Damaged may be.
+// What Profile.Damaged and Profile.DolbyOnly may be.
 const (
 	DamagedReject  = "reject"
 	DamagedPublish = "publish"

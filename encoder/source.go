@@ -72,6 +72,7 @@ type Source struct {
 	Container string  `json:"container"`  // ffmpeg's demuxer name, such as "mov,mp4,m4a,3gp,3g2,mj2"
 	Duration  float64 `json:"duration_s"` // seconds from the first picture (or sound) to the end of the last
 	Bytes     int64   `json:"bytes"`
+	Mark      string  `json:"mark,omitempty"`  // of a source that is read from afar in parts: it must be the same at each
 	Start     float64 `json:"start_s"`         // the source's own time at which the film begins
 	Video     *Video  `json:"video,omitempty"` // absent: sound only
 	Audio     []Audio `json:"audio"`           // empty: no sound
@@ -126,6 +127,11 @@ type Video struct {
 
 // HDR tells whether the picture needs tone mapping for an SDR screen.
 func (v Video) HDR() bool { return v.Transfer == "smpte2084" || v.Transfer == "arib-std-b67" }
+
+// DolbyOnly tells whether only screens for Dolby Vision can show the picture:
+// profiles 5 and 10.0 keep no colours that others know, and what shapes them
+// stands in metadata that no free decoder obeys.
+func (v Video) DolbyOnly() bool { return v.DolbyVision == "5" || v.DolbyVision == "10" }
 
 // Portrait tells whether the picture is taller than wide.
 func (v Video) Portrait() bool { return v.Height > v.Width }

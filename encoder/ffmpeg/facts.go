@@ -76,8 +76,8 @@ func (h header) describeFilm(src *encoder.Source) {
 			src.Chapters = append(src.Chapters, encoder.Chapter{Start: from, End: min(to, src.Duration), Title: c.Tags["title"]})
 		}
 	}
-	if v := src.Video; v != nil && strings.HasPrefix(v.DolbyVision, "5") {
-		src.Warnings = append(src.Warnings, "the picture is Dolby Vision profile 5, which has no picture for other screens: "+
-			"its colours come out wrong (green and purple); send profile 8 or HDR10 instead")
+	if v := src.Video; v != nil && v.DolbyOnly() {
+		src.Warnings = append(src.Warnings, fmt.Sprintf("the picture is Dolby Vision profile %s, which has no picture for other screens: "+
+			"its colours come out wrong (green and purple); send profile 8 or HDR10 instead", v.DolbyVision))
 	}
 }

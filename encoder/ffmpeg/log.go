@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,6 +40,7 @@ type log struct {
 	pictures int64         // pictures the fps filter was given
 	gridded  int64         // and gave
 	broken   int64         // times a decoder owned that a picture is damaged
+	sizes    []string      // that pictures changed to in mid-stream
 
 	opening   bool           // the lines are about inputs
 	described map[int]string // what ffmpeg says of stream 0, by input
@@ -74,6 +76,7 @@ var (
 	encodedLine  = regexp.MustCompile(`Output stream #(\d+):0 \(video\): (\d+) frames encoded`)
 	fpsLine      = regexp.MustCompile(`(\d+) frames in, (\d+) frames out; \d+ frames dropped, (\d+) frames duplicated`)
 	noDecoder    = regexp.MustCompile(`Decoder \(codec (\S+)\) not found`)
+	resizedLine  = regexp.MustCompile(`incoming frame - w: (\d+) h: (\d+) `)
 	notWhitelist = regexp.MustCompile(`\[(\S+) @ \S+\].* Format not on whitelist`)
 )
 
@@ -121,6 +124,11 @@ func (l *log) count(s string) {
 	}
 	if m := streamLine.FindStringSubmatch(s); m != nil && l.opening {
 		l.described[int(number(m[1]))] = m[2]
+	}
+	if m := resizedLine.FindStringSubmatch(s); m != nil && len(l.sizes) < 10 {
+		if size := m[1] + "×" + m[2]; !slices.Contains(l.sizes, size) {
+			l.sizes = append(l.sizes, size)
+		}
 	}
 	l.opening = strings.Contains(s, "Input #") || l.opening && !strings.Contains(s, "Output #")
 	if m := encodedLine.FindStringSubmatch(s); m != nil {

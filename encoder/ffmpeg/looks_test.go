@@ -1,8 +1,11 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -159,5 +162,50 @@ func TestColoursOfOldMatrix(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// Patterns finer than a rung can hold are no reason to doubt it.
+func TestFinePatterns(t *testing.T) {
+	e := find(t)
+	for name, pattern := range map[string]string{
+		"lines of three pixels":  "255*mod(floor(Y/3)\\,2)",
+		"squares of five pixels": "255*mod(floor(X/5)+floor(Y/5)\\,2)",
+		"stripes of 1.37 pixels": "255*mod(floor(X/1.37)\\,2)",
+		"rings finer and finer":  "128+127*sin((X*X+Y*Y)/900)",
+		"nothing but noise":      "random(1)*255",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := film(t, "a.mp4", "-f lavfi -i nullsrc=s=1280x720:r=25:d=0.4,format=gray,geq=lum='"+pattern+"',format=yuv420p -c:v libx264 -preset ultrafast -crf 10")
+			p := small()
+			p.Video[0].Rungs = []encoder.Rung{
+				{Name: "234p", Width: 416, Height: 234, CRF: 23, Bitrate: 145_000}, {Name: "72p", Width: 128, Height: 72, CRF: 30, Bitrate: 50_000},
+			}
+			src, l := plan(t, e, path, p, time.Minute)
+			encode(t, e, path, src, l)
+		})
+	}
+}
+
+// A file that says it is Dolby Vision profile 5 is known as such.
+func TestProbesDolbyOnly(t *testing.T) {
+	b, err := os.ReadFile(clip(t, "iphone_hlg_dv84_1080p_rot90_editlist_2s.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, []byte("dvvC"))
+	if at < 0 {
+		t.Fatal("the clip has no dvvC")
+	}
+	b[at+6] = 5<<1 | b[at+6]&1 // the profile
+	b[at+8] &= 0x0f            // compatible with nothing
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, err := find(t).Probe(t.Context(), path)
+	if err != nil || !src.Video.DolbyOnly() || !strings.Contains(strings.Join(src.Warnings, "\n"), "Dolby Vision profile 5") {
+		t.Errorf("%+v, %v", src, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"bobine/encoder"
 )
 
 // Streams that change, start late or run at odd rates keep all their pictures,
@@ -45,7 +47,14 @@ func TestOddStreams(t *testing.T) {
 			if d := v.Frames - c.frames; d < -1 || d > 1 {
 				t.Errorf("%d frames at %v, want %d", v.Frames, v.Rate, c.frames)
 			}
-			files := encode(t, e, path, src, l)
+			var warnings []string
+			files, err := tryEncode(t, e, path, src, l, func(r encoder.Result) { warnings = append(warnings, r.Warnings...) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resized := strings.Contains(strings.Join(warnings, "\n"), "(160×90, then 320×180)"); resized != (c.name == "the size changes") {
+				t.Errorf("the warnings are %q", warnings)
+			}
 			got := int64(len(pictures(t, files["72p"])))
 			if got != v.Frames {
 				t.Errorf("%d frames came out, %d were promised", got, v.Frames)

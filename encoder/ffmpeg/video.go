@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -89,6 +90,10 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 		if did, err = bounded.run(ctx, e.videoArgs(j), p.encoding); err != nil {
 			return encoder.Result{}, err
 		}
+	}
+	if sizes := did.log.sizes; len(sizes) > 0 {
+		warnings = append(warnings, fmt.Sprintf("the picture changes its size in mid-stream (%d×%d, then %s): all of it was brought to the first",
+			j.Source.Video.CodedWidth, j.Source.Video.CodedHeight, strings.Join(sizes, ", ")))
 	}
 	res := encoder.Result{Checks: []encoder.Check{kept}, Warnings: warnings, CPU: did.cpu.Seconds(), Wall: did.wall.Seconds()}
 	for _, r := range j.Ladder.Video {
