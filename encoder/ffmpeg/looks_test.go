@@ -177,7 +177,7 @@ func TestFinePatterns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := film(t, "a.mp4", "-f lavfi -i nullsrc=s=1280x720:r=25:d=0.4,format=gray,geq=lum='"+pattern+"',format=yuv420p -c:v libx264 -preset ultrafast -crf 10")
+			path := film(t, "a.mp4", "-f lavfi -i nullsrc=s=1280x720:r=25:d=0.2,format=gray,geq=lum='"+pattern+"',format=yuv420p -c:v libx264 -preset ultrafast -crf 10")
 			p := small()
 			p.Video[0].Rungs = []encoder.Rung{
 				{Name: "234p", Width: 416, Height: 234, CRF: 23, Bitrate: 145_000}, {Name: "72p", Width: 128, Height: 72, CRF: 30, Bitrate: 50_000},

@@ -26,21 +26,29 @@ import (
 // decoding costs minutes.
 
 // keyGap is the longest time in which the picture of an indexed MP4 has no
-// key frame. The pictures between are not even read.
+// key frame, 0 where that cannot be read. The pictures between are not even
+// read.
 func (e *Encoder) keyGap(ctx context.Context, path string, v encoder.Video, dir string) (float64, error) {
 	table := filepath.Join(dir, "keys")
 	defer os.Remove(table)
 	picture := open(path, 0, ff.KwArgs{"discard:v": "nokey"}).Get(strconv.Itoa(v.Stream))
 	args := ff.Output([]*ff.Stream{picture}, source(table), ff.KwArgs{"c": "copy", "f": "framecrc"}).GetArgs()
-	if _, err := e.run(ctx, append([]string{"-copyts"}, args...), nil); err != nil {
+	_, err := e.run(ctx, append([]string{"-copyts"}, args...), nil)
+	switch {
+	case ctx.Err() != nil:
 		return 0, fmt.Errorf("look for key frames: %w", err)
+	case err != nil:
+		return 0, nil // what is wrong with it will be found, and told, where it is encoded
 	}
 	gap, last := 0.0, v.Start
-	err := readTable(table, func(at float64, _ int64) error {
+	err = readTable(table, func(at float64, _ int64) error {
 		gap, last = max(gap, at-last), at
 		return nil
 	})
-	return max(gap, v.Start+v.Rate.Seconds(v.Frames)-last), err
+	if err != nil {
+		return 0, fmt.Errorf("look for key frames: %w", err)
+	}
+	return max(gap, v.Start+v.Rate.Seconds(v.Frames)-last), nil
 }
 
 // distant warns of key frames that lie far apart.
