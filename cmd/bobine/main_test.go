@@ -70,12 +70,12 @@ type farmKey struct{}
 type upProcess struct{ cmd *exec.Cmd }
 
 // farmUp starts bobine up and waits until it says that it takes jobs:
-// farm-up DATA.
+// farm-up DATA [ARG…].
 func farmUp(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: farm-up DATA")
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: farm-up DATA [ARG…]")
 	}
-	cmd := exec.Command("bobine", "up", "--data", ts.MkAbs(args[0]), "--listen", "127.0.0.1:0")
+	cmd := exec.Command("bobine", append([]string{"up", "--data", ts.MkAbs(args[0]), "--listen", "127.0.0.1:0"}, args[1:]...)...)
 	cmd.Dir = ts.MkAbs(".")
 	log, err := os.Create(ts.MkAbs("up.log"))
 	ts.Check(err)

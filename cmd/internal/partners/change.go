@@ -35,7 +35,7 @@ func (b *Book) Add(ctx context.Context, p queue.Partner) (secret, notifySecret s
 	p.Secrets = []queue.Secret{b.sealed(hookOf(p.Name), secret)}
 	if p.Notify != nil {
 		notifySecret = ingest.NewSecret()
-		p.Notify = &queue.Endpoint{URL: p.Notify.URL, Secrets: []queue.Secret{b.sealed(notifyOf(p.Name), notifySecret)}}
+		p.Notify = &queue.Endpoint{URL: p.Notify.URL, Events: p.Notify.Events, Secrets: []queue.Secret{b.sealed(notifyOf(p.Name), notifySecret)}}
 	}
 	if err := check(p); err != nil {
 		return "", "", err

@@ -54,7 +54,7 @@ func (b *safeBuffer) Write(p []byte) (int, error) {
 	return b.Buffer.Write(p)
 }
 
-func newFarm(t *testing.T) *farm {
+func newFarm(t testing.TB) *farm {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not installed: apt-get install redis-server")
@@ -74,7 +74,7 @@ func newFarm(t *testing.T) *farm {
 	return f
 }
 
-func ledger(t *testing.T, dir string) *state.Ledger {
+func ledger(t testing.TB, dir string) *state.Ledger {
 	t.Helper()
 	s, err := redisd.Start(context.Background(), redisd.Options{Dir: dir})
 	if err != nil {
@@ -89,7 +89,7 @@ func ledger(t *testing.T, dir string) *state.Ledger {
 	return l
 }
 
-func newKey(t *testing.T) *ingest.Key {
+func newKey(t testing.TB) *ingest.Key {
 	t.Helper()
 	k, err := ingest.ParseKey(ingest.NewKey())
 	if err != nil {
@@ -98,7 +98,7 @@ func newKey(t *testing.T) *ingest.Key {
 	return k
 }
 
-func (f *farm) open(t *testing.T) *partners.Book {
+func (f *farm) open(t testing.TB) *partners.Book {
 	t.Helper()
 	b, err := partners.Open(t.Context(), f.Options)
 	if err != nil {
