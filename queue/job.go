@@ -188,10 +188,14 @@ func (k Kind) Encodes() bool { return k == KindVideo || k == KindAudio || k == K
 
 // NewTask makes a task of the job, waiting.
 func (j Job) NewTask(k Kind, chunk int, now time.Time) Task {
-	return Task{
-		ID: TaskID(j.ID, k, chunk), Job: j.ID, Partner: j.Partner, Kind: k, Chunk: chunk, Deadline: j.Deadline,
-		Bumped: j.Bumped, Rush: j.Rush, Held: j.Paused, State: Waiting, Since: now,
-	}
+	t := Task{ID: TaskID(j.ID, k, chunk), Job: j.ID, Partner: j.Partner, Kind: k, Chunk: chunk, State: Waiting, Since: now}
+	t.Heed(j)
+	return t
+}
+
+// Heed takes over what was decided on the job since the task was made.
+func (t *Task) Heed(j Job) {
+	t.Deadline, t.Bumped, t.Rush, t.Held = j.Deadline, j.Bumped, j.Rush, j.Paused
 }
 
 // TaskID names a task of a job.
@@ -214,6 +218,7 @@ type Outcome struct {
 	Versions *Versions        `json:"versions,omitempty"` // verify: of the programs; the record tells these, whoever publishes
 	Outputs  *Outputs         `json:"outputs,omitempty"`  // publish
 	Warnings []string         `json:"warnings,omitempty"`
+	Fetched  int64            `json:"fetched,omitempty"` // bytes of the source that came from afar for this attempt
 }
 
 // Versions are those of the programs that made the film.

@@ -148,6 +148,10 @@ func (l *Lane) full() bool { return l.Ceiling > 0 && l.Running >= l.Ceiling }
 // start is the lane's virtual time when it is served now.
 func (l *Lane) start(clock float64) float64 { return max(l.Served, clock-credit) }
 
+// Behind is how many virtual seconds a partner may catch up on the farm's
+// clock; negative: it is ahead.
+func Behind(served, clock float64) float64 { return min(clock-served, credit) }
+
 func (c *chooser) before(a, b next) bool {
 	if a.turn != b.turn {
 		return a.turn > b.turn

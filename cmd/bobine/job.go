@@ -24,6 +24,7 @@ func (a *app) jobCommand() *cobra.Command {
 	cmd.AddCommand(a.listCommand(), a.showCommand(), a.watchCommand(),
 		a.changeCommand("cancel", "Stop a job; what it made so far is swept", (*api.Client).Cancel),
 		a.changeCommand("retry", "Try a failed or cancelled job again", (*api.Client).Retry))
+	cmd.AddCommand(a.leverCommands()...)
 	return cmd
 }
 

@@ -31,7 +31,13 @@ func (a *app) report(c configs.Config, j api.Job) {
 	if j.ETA != nil {
 		eta = ", done about " + clock(*j.ETA)
 	}
-	field("deadline", "%s, slack %s%s", clock(j.Deadline), span(time.Duration(j.Slack*float64(time.Second))), eta)
+	if j.ETALate != nil {
+		eta += ", nine times of ten by " + clock(*j.ETALate)
+	}
+	field("deadline", "%s, slack %s", clock(j.Deadline), span(time.Duration(j.Slack*float64(time.Second))))
+	if eta != "" {
+		field("end", "%s", strings.TrimPrefix(eta, ", "))
+	}
 	if s := j.Source; s != nil {
 		field("source", "%s", sourceLine(*s))
 	}
@@ -185,6 +191,9 @@ func tasks(w io.Writer, all []api.Task) {
 		}
 		if t.Fault != nil {
 			why = t.Fault.Message
+		}
+		if t.Again != nil {
+			why = "again at " + t.Again.Local().Format(time.TimeOnly) + ": " + why
 		}
 		rows = append(rows, []string{kind, string(t.State), fmt.Sprint(t.Attempt), percent(t.Progress), fit(why, 44)})
 	}

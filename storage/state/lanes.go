@@ -98,6 +98,27 @@ func (l *Ledger) Place(ctx context.Context, t queue.Task) (int, error) {
 	return int(n), nil
 }
 
+// Sample reads up to n of the first tasks of a partner's line, evenly spread.
+func (l *Ledger) Sample(ctx context.Context, partner string, first, n int) ([]queue.Task, error) {
+	n = min(n, first)
+	cmds := make([]*redis.StringSliceCmd, n)
+	_, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i := range cmds {
+			at := int64(i) * int64(first) / int64(n)
+			cmds[i] = p.ZRange(ctx, key("line", partner), at, at)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look into the line of %s: %w", partner, err)
+	}
+	var ids []string
+	for _, c := range cmds {
+		ids = append(ids, c.Val()...)
+	}
+	return many(ctx, l, "task", ids, setTask)
+}
+
 // Move is a job of which a task ended, and when, by a counter.
 type Move struct {
 	Job string

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/redis/go-redis/v9"
+
 	"bobine/queue"
 )
 
@@ -58,4 +60,24 @@ func (l *Ledger) Keys(ctx context.Context, names ...string) ([]string, error) {
 		out[i], _ = v.(string) // nil: nothing
 	}
 	return out, nil
+}
+
+// Keep stores a document of the controller's own, whatever was there before.
+func (l *Ledger) Keep(ctx context.Context, name string, doc []byte) error {
+	if err := l.rdb.Set(ctx, key("kept", name), doc, 0).Err(); err != nil {
+		return fmt.Errorf("keep %s: %w", name, err)
+	}
+	return nil
+}
+
+// Kept reads what Keep stored; nil: nothing.
+func (l *Ledger) Kept(ctx context.Context, name string) ([]byte, error) {
+	doc, err := l.rdb.Get(ctx, key("kept", name)).Bytes()
+	if err == redis.Nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	return doc, nil
 }

@@ -49,6 +49,7 @@ var (
 //	deliveries            sorted by creation: the latest 20,000, and those not ended
 //	outboxes, outbox:<endpoint>
 //	                      set of endpoints with something to tell; that, sorted by the next try
+//	kept:<name>           string: a document of the controller's
 //	op:<id>               a commit that was made, for a caller that missed the answer
 //	beat:<worker>         string, expires; the set "workers" names them
 //	wake                  channel

@@ -30,6 +30,7 @@ type Options struct {
 	Telling  Telling  // nil: outgoing webhooks are not asked for
 	Uploads  Uploads  // nil: none are taken
 	Drops    Drops    // nil: drops are not asked for
+	Levers   Levers   // nil: the order of jobs is not theirs to change
 	Hooks    Hooks    // nil: nothing arrives by hook
 
 	// Partner tells whose secret this is: partners ask for uploads by HTTP

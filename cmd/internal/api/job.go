@@ -23,7 +23,8 @@ type Job struct {
 	Created  time.Time  `json:"created"`
 	Started  *time.Time `json:"started" doc:"When the first task was handed out, since the last retry; null before"`
 	Ended    *time.Time `json:"ended" doc:"null while it runs"`
-	ETA      *time.Time `json:"eta" doc:"When it will be done at the present speed; null when unknown or ended"`
+	ETA      *time.Time `json:"eta" doc:"When it will be done, as likely as not; null when unknown or ended"`
+	ETALate  *time.Time `json:"eta_late" doc:"By when it will be done, nine times of ten; null when unknown, and in lists"`
 	Deadline time.Time  `json:"deadline"`
 	Slack    float64    `json:"slack_s" doc:"Deadline less ETA (or less the end, or less now where neither is known), in seconds; negative is late"`
 
@@ -33,6 +34,8 @@ type Job struct {
 	Checks     []Check     `json:"checks"`
 	Warnings   []string    `json:"warnings"`
 	Attempts   int         `json:"attempts" doc:"Handed out, over all tasks"`
+	Bumped     bool        `json:"bumped" doc:"An operator put it ahead of all others"`
+	Paused     bool        `json:"paused" doc:"An operator keeps its tasks from starting"`
 	Error      *Error      `json:"error" doc:"Why it was rejected or failed; null otherwise"`
 
 	Tasks []Task `json:"tasks,omitempty" doc:"Only when asked for"`
@@ -133,4 +136,6 @@ type Task struct {
 	Worker   string          `json:"worker"`
 	Seconds  float64         `json:"seconds" doc:"Wall time of the encode that counts; 0 before, and for other kinds"`
 	Fault    *Error          `json:"fault" doc:"Of the last attempt that failed"`
+	Trail    []string        `json:"trail,omitempty" doc:"A line for each of the last attempts that failed or were lost"`
+	Again    *time.Time      `json:"again,omitempty" doc:"When it is tried again"`
 }

@@ -48,6 +48,9 @@ func (s *service) register(a huma.API) {
 	huma.Register(a, operation(http.MethodGet, "/v1/jobs/{id}", "show", "One job", http.StatusOK), s.show)
 	huma.Register(a, operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancel", "Stop a job", http.StatusOK), s.cancel)
 	huma.Register(a, operation(http.MethodPost, "/v1/jobs/{id}/retry", "retry", "Try a failed or cancelled job again", http.StatusAccepted), s.retry)
+	if s.o.Levers != nil {
+		s.registerLevers(a)
+	}
 	if s.o.Partners != nil {
 		s.registerPartners(a)
 	}
@@ -101,10 +104,16 @@ func (s *service) list(ctx context.Context, in *listIn) (*listOut, error) {
 func (s *service) show(ctx context.Context, in *showIn) (*jobOut, error) {
 	j, tasks, beats, err := s.o.Farm.Job(ctx, in.ID)
 	out, err := s.one(j, tasks, beats, err)
-	if err == nil && !in.Tasks {
+	if err != nil {
+		return out, err
+	}
+	if err := s.foretell(ctx, &out.Body, j, tasks, beats); err != nil {
+		return nil, s.answer(err)
+	}
+	if !in.Tasks {
 		out.Body.Tasks = nil
 	}
-	return out, err
+	return out, nil
 }
 
 func (s *service) cancel(ctx context.Context, in *idIn) (*jobOut, error) {

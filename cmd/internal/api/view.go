@@ -24,7 +24,7 @@ func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, ba
 		ETA: m.eta(j, now), Deadline: j.Deadline,
 		Source: source(j), Renditions: []Rendition{}, Outputs: outputs(j, base),
 		Checks: []Check{}, Warnings: append([]string{}, j.Warnings...),
-		Attempts: j.Attempts, Error: fault(j.Error),
+		Attempts: j.Attempts, Bumped: j.Bumped, Paused: j.Paused, Error: fault(j.Error),
 	}
 	v.Slack = slack(v, now)
 	for _, r := range j.Renditions {
@@ -34,9 +34,13 @@ func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, ba
 		v.Checks = append(v.Checks, Check(c))
 	}
 	for _, t := range tasks {
+		var again *time.Time
+		if t.State == queue.Waiting && t.NotBefore.After(now) {
+			again = moment(t.NotBefore)
+		}
 		v.Tasks = append(v.Tasks, Task{
 			ID: t.ID, Kind: t.Kind, Chunk: t.Chunk, State: t.State, Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Seconds: t.Seconds,
-			Progress: fraction(t, beats), Worker: t.Owner, Fault: fault(t.Fault),
+			Progress: fraction(t, beats), Worker: t.Owner, Fault: fault(t.Fault), Trail: t.Trail, Again: again,
 		})
 	}
 	return v
@@ -146,6 +150,9 @@ func fraction(t queue.Task, beats []queue.Beat) float64 {
 }
 
 func stage(j queue.Job, tasks []queue.Task, beats []queue.Beat) string {
+	if j.Paused && !j.State.Ended() {
+		return "paused by an operator"
+	}
 	switch j.State {
 	case queue.Received:
 		if len(beats) == 0 {

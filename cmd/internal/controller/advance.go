@@ -3,6 +3,7 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ type view struct {
 	profile   encoder.Profile
 	noProfile error // why there is none
 	chunk     time.Duration
+	estimate  func(j queue.Job, all, fresh []queue.Task) // fills Cost and Need of new tasks; nil: they stay unknown
 }
 
 // advance moves a job as far as its finished tasks allow and makes the tasks
@@ -55,6 +57,7 @@ func advance(v view, now time.Time) (state.Change, bool, error) {
 	if !moved && len(s.change.Tasks) == 0 {
 		return state.Change{}, false, nil
 	}
+	s.foresee()
 	s.change.Jobs = []queue.Job{s.job}
 	return s.change, true, nil
 }
@@ -199,19 +202,38 @@ func (s *step) ensure(k queue.Kind, chunk int, work float64) error {
 	t, ok := s.known[id]
 	switch {
 	case !ok:
-		t = queue.Task{
-			ID: id, Job: s.job.ID, Partner: s.job.Partner, Kind: k, Chunk: chunk,
-			Deadline: s.job.Deadline, Work: work, State: queue.Waiting, Since: s.now,
-		}
+		t = s.job.NewTask(k, chunk, s.now)
+		t.Work, t.Chunks = work, len(s.job.Ladder.Chunks)
 	case t.State == queue.Dropped, t.State == queue.Finished && !s.kept(id):
 		if err := t.Renew(s.now); err != nil {
 			return fmt.Errorf("take up %s again: %w", id, err)
 		}
+		t.Heed(s.job)
 	default:
 		return nil
 	}
 	s.put(t)
 	return nil
+}
+
+// foresee tells new tasks what they may take.
+func (s *step) foresee() {
+	if s.estimate == nil {
+		return
+	}
+	var fresh, all []queue.Task
+	for _, t := range s.change.Tasks {
+		if t.State == queue.Waiting {
+			fresh = append(fresh, t)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.known)) {
+		all = append(all, s.known[id])
+	}
+	s.estimate(s.job, all, fresh)
+	for _, t := range fresh {
+		s.put(t)
+	}
 }
 
 // put notes a changed task, once.

@@ -60,6 +60,7 @@ type Controller struct {
 	partners *partners.Book
 	provider *local.Provider
 	silence  *silence
+	oracle   *oracle
 	listener net.Listener
 	token    string
 
@@ -79,8 +80,8 @@ type Controller struct {
 func New(ctx context.Context, o Options) (c *Controller, err error) {
 	c = &Controller{
 		config: o.Config, version: o.Version, log: o.Log, token: rand.Text(),
-		silence: newSilence(o.Config.Lease.Silence),
-		poke:    make(chan struct{}, 1), stopping: make(chan struct{}),
+		silence: newSilence(o.Config.Lease.Silence), oracle: newOracle(),
+		poke: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -121,7 +122,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
-		Farm: c, Partners: c.partners, Telling: c, Drops: c, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
+		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
 		Pages: web.NewHandler(web.Options{Farm: c, Base: c.public()}), Log: c.log,
 	})
 	g, gctx := errgroup.WithContext(ctx)

@@ -46,15 +46,18 @@ func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, erro
 		Title: cmp.Or(r.Title, api.TitleOf(u), "untitled"), Profile: profile, Params: r.Params,
 		State: queue.Received, Created: now, Deadline: deadline, Tasks: 1,
 	}
-	first := queue.Task{
-		ID: queue.TaskID(j.ID, queue.KindProbe, 0), Job: j.ID, Partner: j.Partner, Kind: queue.KindProbe,
-		Deadline: j.Deadline, State: queue.Waiting, Since: now,
+	promise, err := c.promise(ctx, j.Partner)
+	if err != nil {
+		return queue.Job{}, away(err)
 	}
+	j.Rush = queue.Hurried(deadline.Sub(now), promise)
+	first := j.NewTask(queue.KindProbe, 0, now)
 	// Storage first: should Redis be lost whole, its jobs are found there.
 	if err := c.record(ctx, j); err != nil {
 		return queue.Job{}, err
 	}
 	change := state.Change{Jobs: []queue.Job{j}, Tasks: []queue.Task{first}}
+	c.oracle.fill(j, change.Tasks, change.Tasks)
 	if err := c.tell(ctx, &change, nil, j, now); err != nil {
 		return queue.Job{}, away(err)
 	}
@@ -195,6 +198,7 @@ func retry(v view, now time.Time) (state.Change, error) {
 		if err := t.Renew(now); err != nil {
 			return state.Change{}, err
 		}
+		t.Heed(v.job)
 		change.Tasks = append(change.Tasks, t)
 	}
 	return change, nil

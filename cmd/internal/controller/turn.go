@@ -17,6 +17,7 @@ func (c *Controller) loop(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	out := false // of reach
+	c.remember(ctx)
 	for {
 		err := c.turn(ctx, time.Now())
 		switch {
@@ -56,13 +57,41 @@ func (c *Controller) turn(ctx context.Context, now time.Time) error {
 		return err
 	}
 	c.silence.hear(beats, now)
+	live := c.silence.live(beats, instances, now)
+	c.oracle.setSlots(slotsOf(live))
 	if err := c.advanceAll(ctx, now); err != nil {
 		return err
 	}
 	if err := c.reclaim(ctx, beats, instances, out, now); err != nil {
 		return err
 	}
-	return c.feed(ctx, c.silence.live(beats, instances, now), out, now)
+	c.oracle.see(out)
+	if err := c.feed(ctx, slotsOf(live), out, now); err != nil {
+		return err
+	}
+	if doc := c.oracle.unsaved(now); doc != nil {
+		return c.ledger.Keep(ctx, oracleDoc, doc)
+	}
+	return nil
+}
+
+// remember takes up what an earlier controller learned.
+func (c *Controller) remember(ctx context.Context) {
+	doc, err := c.ledger.Kept(ctx, oracleDoc)
+	if err == nil {
+		err = c.oracle.load(doc)
+	}
+	if err != nil {
+		c.log.Warn("estimates begin anew", "error", err)
+	}
+}
+
+func slotsOf(beats []queue.Beat) int {
+	n := 0
+	for _, b := range beats {
+		n += b.Slots
+	}
+	return n
 }
 
 // dropQuiet is how long no film joins a drop before its end is told.
@@ -113,7 +142,7 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 // advanceJob moves one job as far as it goes. The first result is false when
 // somebody else changed it meanwhile: look again.
 func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (bool, error) {
-	v := view{chunk: c.config.Encode.Chunk}
+	v := view{chunk: c.config.Encode.Chunk, estimate: c.oracle.fill}
 	var err error
 	if v.job, err = c.ledger.Job(ctx, id); err != nil {
 		return false, err
@@ -128,6 +157,7 @@ func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (
 	if j.Ladder == nil {
 		v.profile, v.noProfile = c.profile(j.Profile, j.Params)
 	}
+	c.oracle.learn(j, v.tasks)
 	change, moved, err := advance(v, now)
 	if err != nil {
 		// One job's trouble is not the farm's.
@@ -151,6 +181,9 @@ func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (
 		c.log.Info("job moved", "job", j.ID, "from", j.State, "to", next.State)
 		if next.State == queue.Rejected {
 			c.sweepLater(next)
+		}
+		if next.State.Ended() {
+			c.oracle.ended(next, v.tasks)
 		}
 	}
 	return true, nil
@@ -183,40 +216,71 @@ func (c *Controller) reclaim(ctx context.Context, beats []queue.Beat, instances 
 }
 
 // feed hands the first tasks of the line to the queue: as many as slots are
-// free and one more, so that an urgent film need not wait behind a long list.
-func (c *Controller) feed(ctx context.Context, beats []queue.Beat, out []queue.Task, now time.Time) error {
-	free := 0
-	for _, b := range beats {
-		free += b.Slots
-	}
-	if free == 0 {
+// free and one more, so that no slot waits for us.
+func (c *Controller) feed(ctx context.Context, slots int, out []queue.Task, now time.Time) error {
+	if slots == 0 {
 		return nil
 	}
-	free += 1 - len(out)
+	onTheWay := 0
 	for _, t := range out {
-		if t.State == queue.Dispatched && now.Sub(t.Since) > 2*time.Second {
+		if t.State != queue.Dispatched {
+			continue
+		}
+		onTheWay++
+		if now.Sub(t.Since) > 2*time.Second {
 			// Perhaps we died between ledger and queue. Twice is success.
 			if err := c.queue.Enqueue(ctx, queue.Message{Task: t.ID, Attempt: t.Attempt}); err != nil {
 				return err
 			}
 		}
 	}
-	if free < 1 {
+	free := slots + 1 - len(out)
+	if free < 1 && onTheWay == 0 {
 		return nil
 	}
-	choices, err := c.choose(ctx, out, min(free, atOnce), now)
-	if err != nil {
+	choices, err := c.choose(ctx, out, min(max(free, 1), atOnce), now)
+	if err != nil || len(choices) == 0 {
 		return err
+	}
+	if free < 1 {
+		if choices[0].Ahead {
+			return c.recall(ctx, out, now)
+		}
+		return nil
 	}
 	for _, x := range choices {
 		if err := c.dispatch(ctx, x, now); err != nil {
 			return err
 		}
 	}
-	if len(choices) > 0 && len(choices) < free {
+	if len(choices) < free {
 		c.wakeLoop() // more wait than were read at once
 	}
 	return nil
+}
+
+// recall takes back the last task that is on its way, if it does not run ahead
+// of turns itself: its place is needed by one that does.
+func (c *Controller) recall(ctx context.Context, out []queue.Task, now time.Time) error {
+	var last *queue.Task
+	for i, t := range out {
+		if t.State == queue.Dispatched && !t.Rush && !t.Urgent(now) && (last == nil || t.Since.After(last.Since)) {
+			last = &out[i]
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	_, err := c.ledger.UpdateTask(ctx, last.ID, func(t *queue.Task) error {
+		if t.Attempt != last.Attempt {
+			return queue.ErrTransition
+		}
+		return t.Recall(now)
+	})
+	if errors.Is(err, queue.ErrTransition) {
+		return nil // a worker has it
+	}
+	return err // the commit wakes the loop
 }
 
 // atOnce bounds the tasks handed out in one turn, headsRead those that are
@@ -258,11 +322,14 @@ func (c *Controller) dispatch(ctx context.Context, x queue.Choice, now time.Time
 	t.Paid = x.Charge.Seconds
 	before := j
 	j.Attempts++
+	j.AtRisk = j.AtRisk || !t.LastStart().After(now)
 	change := state.Change{Tasks: []queue.Task{t}, Charges: []queue.Charge{x.Charge}}
 	if j.State == queue.Received {
 		if err := j.Move(queue.Start, now); err != nil {
 			return err
 		}
+	}
+	if j.State != before.State || j.AtRisk != before.AtRisk {
 		if err := c.tell(ctx, &change, &before, j, now); err != nil {
 			return err
 		}
@@ -275,5 +342,6 @@ func (c *Controller) dispatch(ctx context.Context, x queue.Choice, now time.Time
 	if err != nil {
 		return err
 	}
+	c.oracle.sent(t)
 	return c.queue.Enqueue(ctx, queue.Message{Task: t.ID, Attempt: t.Attempt})
 }

@@ -3,7 +3,11 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
 
 	"bobine/encoder"
 	"bobine/encoder/ffmpeg"
@@ -19,6 +23,35 @@ func (u *unreachable) Unwrap() error { return u.err }
 
 func sourceError(j queue.Job, err error) error {
 	return &unreachable{fmt.Errorf("read the source %q of job %s: %w", j.Origin.Name, j.ID, err)}
+}
+
+// answered is a server's refusal.
+type answered struct {
+	status string
+	code   int
+}
+
+func (a *answered) Error() string { return "the server answered " + a.status }
+
+var errStalled = errors.New("the server sent nothing for a minute")
+
+// heals tells whether a source may be there later without anybody's doing.
+func heals(err error) bool {
+	var said *answered
+	if errors.As(err, &said) {
+		return said.code >= 500 || said.code == http.StatusTooManyRequests || said.code == http.StatusRequestTimeout
+	}
+	var slow net.Error
+	if errors.As(err, &slow) && slow.Timeout() || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStalled) {
+		return true
+	}
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		return !name.IsNotFound
+	}
+	var line *net.OpError // an address that is not allowed is one too, without a number
+	var number syscall.Errno
+	return errors.As(err, &line) && errors.As(line.Err, &number)
 }
 
 // checkError is a check that failed on the whole film.
@@ -48,8 +81,11 @@ func faultOf(err error) queue.Fault {
 		f.Code, f.Hint = queue.CodeCheck, "nothing was published: keep this job's data and report it"
 	case errors.As(err, &away):
 		f.Code, f.Hint = queue.CodeSource, "make the source readable again, then `bobine job retry`"
-		if errors.Is(err, fs.ErrPermission) {
+		switch {
+		case errors.Is(err, fs.ErrPermission):
 			f.Hint = "let the farm's user read the file, then `bobine job retry`"
+		case heals(err):
+			f.Code, f.Hint = queue.CodeNetwork, "see that the source's server answers, then `bobine job retry`"
 		}
 	}
 	return f
