@@ -100,7 +100,7 @@ func TestReadingIsNoStall(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := fake(t, "while read x; do :; done < "+lines)
-	const stall = 150 * time.Millisecond
+	const stall = 600 * time.Millisecond
 	did, err := e.runLimited(t.Context(), stall, nil, nil)
 	if err != nil || did.wall < stall {
 		t.Errorf("got %v after %s", err, did.wall)
