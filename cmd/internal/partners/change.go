@@ -132,18 +132,6 @@ func (b *Book) Resume(ctx context.Context, name string) (queue.Partner, error) {
 	return b.update(ctx, name, func(p *queue.Partner) error { p.Paused = false; return nil })
 }
 
-// DisableNotify ends telling a partner, and notes why, until its URL is
-// changed or, for one of the configuration, until the farm starts again.
-func (b *Book) DisableNotify(ctx context.Context, name, why string) error {
-	_, err := b.update(ctx, name, func(p *queue.Partner) error {
-		if p.Notify != nil {
-			p.Notify.Disabled = why
-		}
-		return nil
-	})
-	return err
-}
-
 // Remove takes a partner out of the book: nothing more is accepted for it.
 // While jobs of it are unfinished it is refused unless forced; then they run
 // to their end, and the partner is not told.

@@ -108,7 +108,7 @@ func (b *Book) fade(ctx context.Context, p *queue.Partner) (gone bool, err error
 }
 
 // asConfigured is the record of a partner that stands in the configuration.
-// What is no term stays as it was.
+// A pause stays; an endpoint that was disabled is tried again.
 func (b *Book) asConfigured(p queue.Partner, secretFile, notifyFile string, was queue.Partner) (queue.Partner, error) {
 	p.Created, p.Paused, p.Version = was.Created, was.Paused, was.Version
 	old := was.Secrets
