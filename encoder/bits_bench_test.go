@@ -12,8 +12,8 @@ import (
 // BenchmarkBits compares the bits of a chunked encode with those that the
 // same film takes in one piece, by the same arguments, at the same quality
 // (mean SSIM). What it takes at that quality is read off a curve through three
-// encodes in one piece: as the ladder says, and with a CRF two higher and two
-// lower and the ceiling moved by a quarter, since on hard films the ceiling
+// encodes in one piece: as the ladder says, and with a CRF three higher and
+// three lower and the ceiling moved by two fifths: on hard films the ceiling
 // rules and not the CRF.
 //
 // bits-ratio is of the worst rung. bytes-ratio is of the same rung at unlike
@@ -37,8 +37,8 @@ func BenchmarkBits(b *testing.B) {
 			one := unchunked(src, l)
 			one.Video = nil
 			for _, r := range l.Video {
-				r.CRF -= 2 * harder
-				r.Bitrate = int64(float64(r.Bitrate) * math.Pow(1.25, harder))
+				r.CRF -= 3 * harder
+				r.Bitrate = int64(float64(r.Bitrate) * math.Pow(1.4, harder))
 				one.Video = append(one.Video, r)
 			}
 			curve = append(curve, pictures(b, e, input, src, one))
