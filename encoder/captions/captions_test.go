@@ -151,6 +151,7 @@ func TestWrittenIsRead(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("WEBVTT\n\n00:00:01.000 --> 00:00:02.000 line:0\n<b>hi</b>\n"))
 	f.Add(Segment([]Cue{{0, time.Second, "hi", ""}}, 0, time.Second))
+	f.Add([]byte("WEBVTT\n\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		cues, err := Parse(b)
 		if err != nil {

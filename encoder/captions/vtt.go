@@ -73,7 +73,7 @@ func Parse(b []byte) ([]Cue, error) {
 	if text == "" {
 		return nil, nil
 	}
-	if text[0] != '\n' || !strings.HasSuffix(text, "\n") {
+	if len(text) < 2 || text[0] != '\n' || !strings.HasSuffix(text, "\n") {
 		return nil, errors.New("it is cut short")
 	}
 	var cues []Cue

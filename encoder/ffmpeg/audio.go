@@ -132,9 +132,13 @@ func (f finished) tell() (encoder.File, error) {
 	if err != nil {
 		return encoder.File{}, err
 	}
+	loudness := encoder.Loudness{Integrated: silence, Peak: silence}
+	if f.measured != nil {
+		loudness = *f.measured
+	}
 	init, err := io.ReadAll(io.LimitReader(file, f.track.Init.Bytes))
 	if err == nil {
-		init, err = packaging.Loud(init, f.measured)
+		init, err = packaging.Loud(init, loudness)
 	}
 	if err == nil {
 		_, err = file.WriteAt(init, 0)

@@ -38,18 +38,16 @@ func ludt(l encoder.Loudness) []byte {
 }
 
 // Loud fills in the loudness of a sound in its init segment, as Cut wrote it.
-// The length stays. Silence, which is nil, leaves it as it is.
-func Loud(init []byte, l *encoder.Loudness) ([]byte, error) {
-	if l == nil {
-		return init, nil
-	}
+// The length stays. What is below the scale, such as silence, is told as its
+// end.
+func Loud(init []byte, l encoder.Loudness) ([]byte, error) {
 	empty := room()
 	at := bytes.Index(init, empty)
 	if at < 0 || bytes.LastIndex(init, empty) != at {
 		return nil, errors.New("write the loudness of a sound: its init segment has no room for it")
 	}
 	out := bytes.Clone(init)
-	copy(out[at+8:], ludt(*l))
+	copy(out[at+8:], ludt(l))
 	return out, nil
 }
 

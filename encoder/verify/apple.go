@@ -179,10 +179,14 @@ func (p *playlist) winding() {
 		seen[key] = t.line
 	}
 	all := p.pictures()
+	sizes := map[string]bool{}
+	for _, v := range all {
+		sizes[v.attrs["RESOLUTION"]] = true
+	}
 	switch {
 	case len(all) > 0 && frames == 0:
 		p.must("6.1", 1, "it has no list of I-frames")
-	case len(all) > 1 && frames == 1:
+	case len(sizes) > 1 && frames == 1:
 		p.should("6.6", 1, "it has one list of I-frames, several bit rates are asked for")
 	case frames > 0 && !old:
 		p.should("6.14", 1, "no I-frames are H.264, which all devices play")
