@@ -30,6 +30,7 @@ func captions(all []Caption) []Rendition {
 		out = append(out, Rendition{
 			Name: name, Codec: WebVTT, Stream: c.Stream, Channel: c.Channel,
 			Language: c.Language, Title: c.Title, Forced: c.Forced,
+			Access: c.Access || c.Kind == CaptionCEA608, // which is what broadcasters make it for
 		})
 	}
 	for _, c := range all {

@@ -12,7 +12,7 @@ import (
 func TestFitCaptions(t *testing.T) {
 	src := picture(1280, 720, Rate{25, 1}, 10)
 	src.Captions = []Caption{
-		{Stream: 2, Kind: CaptionText, Language: "eng"}, {Stream: 3, Kind: CaptionBitmap, Language: "ger"},
+		{Stream: 2, Kind: CaptionText, Language: "eng", Access: true}, {Stream: 3, Kind: CaptionBitmap, Language: "ger"},
 		{Stream: 4, Kind: CaptionText, Language: "eng", Forced: true}, {Stream: 5, Kind: CaptionText}, {Stream: 6, Kind: CaptionOther},
 		{Stream: 7, Kind: CaptionCEA608, Channel: 3}, {Stream: 0, Kind: CaptionCEA608},
 	}
@@ -31,7 +31,7 @@ func TestFitCaptions(t *testing.T) {
 		}
 		var got []string
 		for _, r := range l.Captions {
-			if r.Codec != WebVTT || r.Forced != (r.Name == "eng-2") {
+			if r.Codec != WebVTT || r.Forced != (r.Name == "eng-2") || r.Access != (r.Name == "eng" || r.Channel > 0) {
 				t.Errorf("%+v", r)
 			}
 			got = append(got, fmt.Sprintf("%s=%d.%d", r.Name, r.Stream, r.Channel))

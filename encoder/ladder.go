@@ -34,6 +34,7 @@ type Rendition struct {
 	Title      string          `json:"title,omitempty"`
 	Channel    int             `json:"channel,omitempty"` // captions only: of CEA-608
 	Forced     bool            `json:"forced,omitempty"`  // captions only
+	Access     bool            `json:"access,omitempty"`  // sound that describes the pictures, captions that describe the sound
 }
 
 // Chunk is a run of frames of the source's grid that one task encodes to

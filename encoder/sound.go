@@ -52,14 +52,14 @@ func (p AudioProfile) sounds(all []Audio) []Rendition {
 // sameProgramme tells whether a and b are stereo and surround of one sound.
 func (a Audio) sameProgramme(b Audio) bool {
 	narrow := min(a.Channels, b.Channels)
-	return a.HasSurround() != b.HasSurround() && narrow == 2 && a.Language == b.Language && a.Title == b.Title
+	return a.HasSurround() != b.HasSurround() && narrow == 2 && a.Language == b.Language && a.Title == b.Title && a.Access == b.Access
 }
 
 func (p AudioProfile) stereo(a Audio, name string) Rendition {
 	r := Rendition{
 		Name: name, Codec: p.Codec, Bitrate: p.Bitrate, Stream: a.Stream,
 		Channels: min(p.Channels, max(1, a.Channels)), SampleRate: p.SampleRate,
-		Language: a.Language, Title: a.Title, Loudness: p.Loudness,
+		Language: a.Language, Title: a.Title, Loudness: p.Loudness, Access: a.Access,
 	}
 	if r.Channels == 1 {
 		r.Bitrate = p.Bitrate / 2

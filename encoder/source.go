@@ -148,7 +148,9 @@ type Audio struct {
 	Start      float64 `json:"start_s"` // in the source's own time
 	Duration   float64 `json:"duration_s"`
 
-	Varies   bool      `json:"varies,omitempty"`   // its channels or sample rate change in mid-stream: Layout and SampleRate are the widest, to which it must be brought before anything else
+	Varies bool `json:"varies,omitempty"` // its channels or sample rate change in mid-stream: Layout and SampleRate are the widest, to which it must be brought before anything else
+	Access bool `json:"access,omitempty"` // it describes the pictures, for people who do not see
+
 	With     []int     `json:"with,omitempty"`     // further mono tracks that make one sound with this one, in the order of Layout; they do not stand in Source.Audio
 	Stereo   *Loudness `json:"stereo,omitempty"`   // of the sound mixed to stereo (or its one channel); absent: silence, or not measured
 	Surround *Loudness `json:"surround,omitempty"` // of all channels, where there are more than two
@@ -171,6 +173,7 @@ type Caption struct {
 	Language string `json:"language,omitempty"`
 	Title    string `json:"title,omitempty"`
 	Forced   bool   `json:"forced,omitempty"`
+	Access   bool   `json:"access,omitempty"` // made for people who do not hear
 }
 
 // Chapter is a named part of the film, in seconds from its beginning.

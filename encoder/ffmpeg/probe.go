@@ -143,6 +143,8 @@ type stream struct {
 		Default int `json:"default"`
 		Cover   int `json:"attached_pic"`
 		Forced  int `json:"forced"`
+		Deaf    int `json:"hearing_impaired"`
+		Blind   int `json:"visual_impaired"`
 	} `json:"disposition"`
 	Tags     map[string]string `json:"tags"`
 	SideData []struct {
@@ -284,6 +286,7 @@ func (s stream) describeSound() encoder.Audio {
 		Stream: s.Index, Codec: s.Codec, Channels: s.Channels, Layout: s.Layout,
 		SampleRate: int(number(s.SampleRate)), Title: s.Tags["title"],
 		Language: strings.ToLower(s.Tags["language"]), Start: seconds(s.Start), Duration: seconds(s.Duration),
+		Access: s.Disposition.Blind == 1,
 	}
 	if !language.MatchString(a.Language) || a.Language == "und" {
 		a.Language = ""

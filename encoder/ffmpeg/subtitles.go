@@ -23,7 +23,7 @@ func listCaptions(h header, src *encoder.Source) {
 		sound := s.describeSound() // knows languages
 		c := encoder.Caption{
 			Stream: s.Index, Codec: cmp.Or(s.Codec, "unknown"), Kind: encoder.CaptionOther,
-			Language: sound.Language, Title: sound.Title, Forced: s.Disposition.Forced == 1,
+			Language: sound.Language, Title: sound.Title, Forced: s.Disposition.Forced == 1, Access: s.Disposition.Deaf == 1,
 		}
 		of := strings.TrimSuffix(c.Codec, "_subtitle")
 		if c.Language != "" {

@@ -42,7 +42,7 @@ func gather(all []encoder.Audio) (out []encoder.Audio, warnings []string) {
 }
 
 func alike(a, b encoder.Audio) bool {
-	return a.Channels == 1 && b.Channels == 1 && a.Language == b.Language && a.Codec == b.Codec &&
+	return a.Channels == 1 && b.Channels == 1 && a.Language == b.Language && a.Access == b.Access && a.Codec == b.Codec &&
 		a.SampleRate == b.SampleRate && math.Abs(a.Start-b.Start) < 0.05 && math.Abs(a.Duration-b.Duration) < 0.2
 }
 

@@ -2,8 +2,11 @@ package ffmpeg
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"bobine/encoder"
 )
@@ -79,5 +82,22 @@ func TestMix(t *testing.T) {
 		if got := mix(encoder.Audio{Channels: c.channels, Layout: c.layout}, c.to); got != c.want {
 			t.Errorf("%s: got %s want %s", name, got, c.want)
 		}
+	}
+}
+
+// What is made for people who do not see or do not hear is known by its
+// disposition, and stands apart.
+func TestAccess(t *testing.T) {
+	e := find(t)
+	words := filepath.Join(t.TempDir(), "a.srt")
+	if err := os.WriteFile(words, []byte("1\n00:00:00,000 --> 00:00:01,000\n(a door)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := small()
+	p.Captions = true
+	_, l := plan(t, e, film(t, "a.mkv", "-f lavfi -i sine=d=1 -f lavfi -i sine=200:d=1 -i "+words+" -map 0 -map 1 -map 2 -c:a flac -c:s srt "+
+		"-disposition:a:0 default -disposition:a:1 visual_impaired -disposition:s:0 hearing_impaired"), p, time.Hour)
+	if len(l.Audio) != 2 || l.Audio[0].Access || !l.Audio[1].Access || len(l.Captions) != 1 || !l.Captions[0].Access {
+		t.Errorf("got %+v, %+v", l.Audio, l.Captions)
 	}
 }

@@ -24,6 +24,9 @@ func (f Film) subtitles(b *bytes.Buffer) string {
 		if r.Forced {
 			forced = ",FORCED=YES"
 		}
+		if r.Access {
+			forced += `,CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"`
+		}
 		fmt.Fprintf(b, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"captions\",NAME=\"%s\",LANGUAGE=\"%s\",DEFAULT=NO,AUTOSELECT=YES%s,URI=\"%s\"\n",
 			f.captionTitles()[i], cmp.Or(languageTag(r.Language), "und"), forced, path.Join(r.Folder, playlistName))
 	}
@@ -52,7 +55,7 @@ func (f Film) captionSets(firstID int) []AdaptationSet {
 		switch {
 		case r.Forced:
 			role = "forced-subtitle"
-		case r.Channel > 0:
+		case r.Access:
 			role = "caption"
 		}
 		out = append(out, AdaptationSet{

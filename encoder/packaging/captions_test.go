@@ -13,7 +13,7 @@ func captioned(t *testing.T) Film {
 	t.Helper()
 	s, l, parts := plan()
 	l.Captions = []encoder.Rendition{
-		{Name: "eng", Codec: encoder.WebVTT, Language: "eng", Stream: 4},
+		{Name: "eng", Codec: encoder.WebVTT, Language: "eng", Stream: 4, Access: true},
 		{Name: "cc1", Codec: encoder.WebVTT, Channel: 1},
 		{Name: "fre", Codec: encoder.WebVTT, Language: "fre", Forced: true},
 	}
@@ -44,7 +44,8 @@ func TestCaptions(t *testing.T) {
 	}
 	master := files[Master]
 	for _, want := range []string{
-		`#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="English",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,URI="c/eng/playlist.m3u8"` + "\n",
+		`#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="English",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,` +
+			`CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound",URI="c/eng/playlist.m3u8"` + "\n",
 		`NAME="Français",LANGUAGE="fr",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,URI="c/fre/playlist.m3u8"` + "\n",
 	} {
 		if !strings.Contains(master, want) {
@@ -60,7 +61,7 @@ func TestCaptions(t *testing.T) {
 		t.Errorf("the playlist is\n%s", files["c/eng/playlist.m3u8"])
 	}
 	if m := files[Manifest]; !strings.Contains(m, "<BaseURL>c/fre/c00000-a7.vtt</BaseURL>\n   </Representation>") ||
-		!strings.Contains(m, `contentType="text" mimeType="text/vtt" lang="fr"`) || !strings.Contains(m, `value="forced-subtitle"`) {
+		!strings.Contains(m, `contentType="text" mimeType="text/vtt" lang="fr"`) || !strings.Contains(m, `value="forced-subtitle"`) || !strings.Contains(m, `value="caption"`) {
 		t.Errorf("the manifest is\n%s", m)
 	}
 	sums := map[string]string{}

@@ -127,7 +127,10 @@ func (f Film) manifest() []byte {
 		rep.SampleRate = r.SampleRate
 		rep.Channels = &Descriptor{"urn:mpeg:dash:23003:3:audio_channel_configuration:2011", fmt.Sprint(r.Channels)}
 		role := "alternate"
-		if i == 0 {
+		switch {
+		case r.Access:
+			role = "description"
+		case i == 0:
 			role = "main"
 		}
 		p.Sets = append(p.Sets, AdaptationSet{

@@ -136,13 +136,19 @@ func TestPeakOverlooksShortTail(t *testing.T) {
 func TestSoundTitles(t *testing.T) {
 	f := Film{}
 	for _, r := range []encoder.Rendition{
-		{Title: "Director\"s\n cut"}, {Language: "ger"}, {Language: "deu"}, {Title: "\xff\u2028 "}, {Language: "und"}, {Language: "tlh"}, {Language: "\",X=1"},
+		{Title: "Director\"s\n cut"}, {Language: "ger"}, {Language: "deu"}, {Title: "\xff\u2028 "}, {Language: "und"}, {Language: "tlh"}, {Language: "\",X=1"}, {Language: "eng", Access: true},
 	} {
 		f.Audio = append(f.Audio, Reel{Rendition: r})
 	}
-	want := []string{"Director's cut", "Deutsch", "Deutsch (3)", "Audio", "Audio (5)", "tlh", "Audio (7)"}
+	want := []string{"Director's cut", "Deutsch", "Deutsch (3)", "Audio", "Audio (5)", "tlh", "Audio (7)", "English (described)"}
 	if got := f.soundTitles(); !slices.Equal(got, want) {
 		t.Errorf("titles = %q, want %q", got, want)
+	}
+	last := f.Audio[len(f.Audio)-1]
+	last.Parts = []encoder.Part{{Track: encoder.Track{Timescale: 1, Segments: []encoder.Segment{{Duration: 1}}}}}
+	f.Audio, f.Video = []Reel{last}, []Reel{last}
+	if m := string(f.masterPlaylist()); !strings.Contains(m, `CHARACTERISTICS="public.accessibility.describes-video"`) {
+		t.Errorf("the master is\n%s", m)
 	}
 }
 

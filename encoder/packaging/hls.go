@@ -163,6 +163,9 @@ func (f Film) media(b *bytes.Buffer, i int, uri string) {
 		standard = "YES"
 	}
 	fmt.Fprintf(b, `,DEFAULT=%s,AUTOSELECT=YES,CHANNELS="%d"`, standard, a.Channels)
+	if a.Access {
+		b.WriteString(`,CHARACTERISTICS="public.accessibility.describes-video"`)
+	}
 	if uri != "" {
 		fmt.Fprintf(b, `,URI="%s"`, uri)
 	}
@@ -172,7 +175,12 @@ func (f Film) media(b *bytes.Buffer, i int, uri string) {
 // soundTitles are what a player's menu shows for the sounds; no two are the
 // same.
 func (f Film) soundTitles() []string {
-	return titles(f.Audio, func(r Reel) string { return languageName(r.Language) })
+	return titles(f.Audio, func(r Reel) string {
+		if r.Access {
+			return languageName(r.Language) + " (described)"
+		}
+		return languageName(r.Language)
+	})
 }
 
 func titles(all []Reel, unnamed func(Reel) string) []string {
