@@ -84,7 +84,11 @@ func examine(ctx context.Context, c configs.Config) []finding {
 		}
 		all = append(all, f)
 	}
-	return all
+	parts := finding{"sandbox: reads", sound, "each is awaited: of a far source only what is needed is fetched", ""}
+	if err := sandbox.Parts(); err != nil {
+		parts = finding{parts.Name, weak, err.Error() + ": far sources are fetched whole", "use Linux 5.5 or newer, outside of containers whose manager attends to system calls itself"}
+	}
+	return append(all, parts)
 }
 
 // examineEncoder wants an encoder only where workers run.

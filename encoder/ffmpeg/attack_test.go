@@ -88,20 +88,29 @@ func TestPlaylistsReachNothing(t *testing.T) {
 		}
 		// The wall behind: nothing is forbidden to ffprobe but by the sandbox.
 		if len(sandbox.Missing()) == 0 {
-			args := []string{"-v", "error", "-protocol_whitelist", "file,http,tcp,crypto,data", "-show_format", "-i", source(path)}
-			if strings.HasPrefix(text, "ffconcat") {
-				args = append([]string{"-safe", "0"}, args...)
-			}
-			open := func(e *Encoder) error {
+			open := func(e *Encoder, path string) error {
+				args := []string{"-v", "error", "-protocol_whitelist", "file,http,tcp,crypto,data", "-show_format", "-i", source(path)}
+				if strings.HasPrefix(text, "ffconcat") {
+					args = append([]string{"-safe", "0"}, args...)
+				}
 				_, err := e.query(t.Context(), args, 1<<20, func([]byte) error { return nil })
 				return err
 			}
-			if open(e) == nil {
+			if Partly() == nil {
+				far := away(t, path)
+				if err := attacked(t, e.Filling(far), far.Path()); !errors.Is(err, encoder.ErrBadInput) {
+					t.Errorf("%s, from afar: got %v", name, err)
+				}
+				if far = away(t, path); open(e.Filling(far), far.Path()) == nil || far.asked == 0 {
+					t.Errorf("%s, from afar: without allow-lists it opened, or was not read", name)
+				}
+			}
+			if open(e, path) == nil {
 				t.Errorf("%s: without allow-lists it opened", name)
 			}
 			outside := *e
 			outside.start = bare
-			if strings.Contains(text, other) && !strings.Contains(text, url) && open(&outside) != nil {
+			if strings.Contains(text, other) && !strings.Contains(text, url) && open(&outside, path) != nil {
 				t.Errorf("%s is no attack: it does not even open without a sandbox", name)
 			}
 		}

@@ -3,7 +3,6 @@ package ffmpeg
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -38,7 +37,7 @@ func (e *Encoder) Filling(p Partial) *Encoder {
 // SourceError is a source that could not be read any further.
 type SourceError struct{ Err error }
 
-func (e *SourceError) Error() string { return fmt.Sprintf("its source cannot be read: %v", e.Err) }
+func (e *SourceError) Error() string { return e.Err.Error() }
 func (e *SourceError) Unwrap() error { return e.Err }
 
 // task does a task whose source may be partial. When that cannot be read the

@@ -42,21 +42,20 @@ func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, erro
 }
 
 func (w *Worker) probe(ctx context.Context, j queue.Job) (queue.Outcome, error) {
-	if err := w.fetch(ctx, j); err != nil {
-		return queue.Outcome{}, err
-	}
-	path, err := w.input(j)
+	in, err := w.input(ctx, j)
 	if err != nil {
 		return queue.Outcome{}, err
 	}
-	src, err := w.encoder.Probe(ctx, path)
+	defer in.release()
+	src, err := in.encoder.Probe(ctx, in.path)
 	if err != nil {
-		if filepath.Base(path) != j.Origin.Name {
+		if filepath.Base(in.path) != j.Origin.Name {
 			err = fmt.Errorf("%q: %w", j.Origin.Name, err) // it was fetched, and is kept under the job's id
 		}
 		return queue.Outcome{}, err
 	}
-	return queue.Outcome{Source: &src}, nil
+	src.Mark = in.mark
+	return queue.Outcome{Source: &src, Fetched: in.fetched()}, nil
 }
 
 // encode makes one chunk, or the sound or the captions of the whole film, and stores it under
@@ -65,10 +64,11 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 	if j.Source == nil || j.Ladder == nil {
 		return queue.Outcome{}, fmt.Errorf("encode %s: the job has no ladder yet", t.ID)
 	}
-	path, err := w.input(j)
+	in, err := w.input(ctx, j)
 	if err != nil {
 		return queue.Outcome{}, err
 	}
+	defer in.release()
 	dir := filepath.Join(w.scratch, fmt.Sprintf("%s-%d", t.ID, t.Attempt))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return queue.Outcome{}, fmt.Errorf("make scratch folder: %w", err)
@@ -81,12 +81,12 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 	switch t.Kind {
 	case queue.KindAudio:
 		folder = "a"
-		res, err = w.encoder.Audio(ctx, ffmpeg.AudioJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
+		res, err = in.encoder.Audio(ctx, ffmpeg.AudioJob{Input: in.path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
 	case queue.KindCaptions:
 		folder, ext = "c", ".vtt"
-		res, err = w.encoder.Captions(ctx, ffmpeg.CaptionsJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
+		res, err = in.encoder.Captions(ctx, ffmpeg.CaptionsJob{Input: in.path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
 	default:
-		res, err = w.encoder.Video(ctx, ffmpeg.VideoJob{Input: path, Source: *j.Source, Ladder: *j.Ladder, Chunk: j.Ladder.Chunks[t.Chunk], Dir: dir, Report: report})
+		res, err = in.encoder.Video(ctx, ffmpeg.VideoJob{Input: in.path, Source: *j.Source, Ladder: *j.Ladder, Chunk: j.Ladder.Chunks[t.Chunk], Dir: dir, Report: report})
 	}
 	if err != nil {
 		return queue.Outcome{}, err
@@ -102,7 +102,7 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 	if err := w.putImage(ctx, filepath.Join(dir, ffmpeg.TilesFile), storage.Join(j.Root(), encoder.TilesName(t.Chunk, t.Attempt)), res.Tiles); err != nil {
 		return queue.Outcome{}, err
 	}
-	return queue.Outcome{Encode: &res, Warnings: res.Warnings}, nil
+	return queue.Outcome{Encode: &res, Warnings: res.Warnings, Fetched: in.fetched()}, nil
 }
 
 // putImage stores a still picture of a chunk, if there is one.

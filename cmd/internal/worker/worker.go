@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -35,6 +36,8 @@ type Worker struct {
 	ledger  *state.Ledger
 	store   storage.Store
 	encoder *ffmpeg.Encoder
+	web     *http.Client
+	sources *sources
 	scratch string
 	lock    io.Closer // of the scratch folder, while we live
 
@@ -65,12 +68,13 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 		return nil, fmt.Errorf("read this machine's name: %w", err)
 	}
 	w := &Worker{
-		Worker: s, log: log, ledger: ledger, store: store, encoder: enc, host: host,
+		Worker: s, log: log, ledger: ledger, store: store, encoder: enc, web: newClient(s.AllowHosts), host: host,
 		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[queue.Message]*hold{},
 	}
 	if w.scratch, w.lock, err = scratch(s.Scratch); err != nil {
 		return nil, err
 	}
+	w.encoder, w.sources = enc.In(w.scratch), newSources(w.scratch)
 	return w, nil
 }
 
@@ -79,6 +83,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.lock.Close()
 	defer os.Remove(w.scratch + ".lock")
 	defer os.RemoveAll(w.scratch)
+	defer w.web.CloseIdleConnections()
 	q, err := redisq.New(w.Redis)
 	if err != nil {
 		return err
@@ -160,6 +165,9 @@ func (w *Worker) report(ctx, run context.Context, t queue.Task, o queue.Outcome,
 		change = func(t *queue.Task) error { return t.Release(n, w.id, time.Now()) }
 	case err != nil:
 		fault := faultOf(err)
+		if fault.Code == queue.CodeNoSpace {
+			w.sources.clear()
+		}
 		log.Warn("attempt failed", "code", fault.Code, "error", err)
 		said = "reported as failed"
 		change = func(t *queue.Task) error { return t.Fail(n, w.id, fault, w.Attempts, time.Now()) }
@@ -178,7 +186,7 @@ func (w *Worker) report(ctx, run context.Context, t queue.Task, o queue.Outcome,
 		log.Warn("attempt not "+said, "error", told)
 		return
 	}
-	log.Info("attempt " + said)
+	log.Info("attempt "+said, "fetched", o.Fetched)
 }
 
 // lastWord outlives run by three seconds: time to tell the ledger what is
