@@ -1,28 +1,67 @@
 -- Writes a change, all or nothing. Returns "" when it is made (now, or by an
 -- earlier try of the same call), else the name of the first stale record.
--- KEYS[1] prefix of all keys; ARGV op id, change, life of the op id in ms
+-- KEYS[1] prefix of all keys; ARGV op id, change, life of the op id in ms, then
+-- the records' JSON: where the change says json or outcome, it tells which
 local prefix, op, c = KEYS[1], ARGV[1], cjson.decode(ARGV[2])
 local jobs, tasks, forget = c.jobs or {}, c.tasks or {}, c.forget or {}
 
 local function key(kind, id) return prefix .. kind .. ':' .. id end
 
+local function text(i) return ARGV[3 + i] end
+
+-- Calls with as many arguments as there are, a thousand at a time: a commit of
+-- many arrivals is one call for most of what they write.
+local function each(args, call)
+  for i = 1, #args, 1000 do call(unpack(args, i, math.min(i + 999, #args))) end
+end
+
 local function stale(kind, records)
+  local new = {}
   for _, r in ipairs(records or {}) do
-    if tonumber(redis.call('HGET', key(kind, r.id), 'v') or 0) ~= r.v then
+    if r.v == 0 then
+      table.insert(new, key(kind, r.id))
+    elseif tonumber(redis.call('HGET', key(kind, r.id), 'v') or 0) ~= r.v then
       return kind .. ' ' .. r.id
+    end
+  end
+  local there = 0
+  each(new, function(...) there = there + redis.call('EXISTS', ...) end)
+  if there > 0 then
+    for _, r in ipairs(records) do
+      if r.v == 0 and redis.call('EXISTS', key(kind, r.id)) == 1 then return kind .. ' ' .. r.id end
     end
   end
 end
 
 local function swapped(keys)
-  for _, k in ipairs(keys or {}) do
-    if (redis.call('GET', key('key', k.name)) or '') ~= k.was then return 'key ' .. k.name end
-  end
+  local names, at = {}, 0
+  for _, k in ipairs(keys or {}) do table.insert(names, key('key', k.name)) end
+  local bad
+  each(names, function(...)
+    for i, is in ipairs(redis.call('MGET', ...)) do
+      if not bad and (is or '') ~= keys[at + i].was then bad = 'key ' .. keys[at + i].name end
+    end
+    at = at + 1000
+  end)
+  return bad
 end
 
--- An entry of a sorted set, or none.
+-- Entries of sorted sets, which flush writes, and of sets.
+local added, removed = {}, {}
+local function put(to, index, ...)
+  local list = to[index]
+  if not list then list = {}; to[index] = list end
+  for _, x in ipairs({...}) do list[#list + 1] = x end
+end
+
 local function place(index, id, score)
-  if score then redis.call('ZADD', prefix .. index, score, id) else redis.call('ZREM', prefix .. index, id) end
+  if score then put(added, index, score, id) else put(removed, index, id) end
+end
+
+local function flush()
+  for index, list in pairs(added) do each(list, function(...) redis.call('ZADD', prefix .. index, ...) end) end
+  for index, list in pairs(removed) do each(list, function(...) redis.call('ZREM', prefix .. index, ...) end) end
+  added, removed = {}, {}
 end
 
 -- A record's own last op would not do: somebody else may have written it
@@ -33,67 +72,90 @@ local bad = stale('job', jobs) or stale('task', tasks) or stale('partner', c.par
 if bad then return bad end
 redis.call('SET', key('op', op), 1, 'PX', ARGV[3])
 
+local set = {}
 for _, k in ipairs(c.keys or {}) do
   if k.is == '' then
     redis.call('DEL', key('key', k.name))
   elseif k.life then
     redis.call('SET', key('key', k.name), k.is, 'PX', k.life)
   else
-    redis.call('SET', key('key', k.name), k.is)
+    table.insert(set, key('key', k.name))
+    table.insert(set, k.is)
   end
 end
+each(set, function(...) redis.call('MSET', ...) end)
 
 -- Counts a step on which the controller may go on with a job.
 local function moved(job) redis.call('ZADD', prefix .. 'moved', redis.call('INCR', prefix .. 'moves'), job) end
 
+-- What a drop counts, and the job that joined it last.
+local drops = {}
+local function count(j, state, n)
+  local d = drops[j.drop]
+  if not d then d = {states = {}}; drops[j.drop] = d end
+  d.states[state] = (d.states[state] or 0) + n
+  return d
+end
+
 for _, j in ipairs(jobs) do
-  local was = redis.call('HGET', key('job', j.id), 'state')
+  local new = j.v == 0
+  local was = not new and redis.call('HGET', key('job', j.id), 'state')
   if j.begun and was ~= j.state then moved(j.id) end
-  if j.drop then
-    local drop = key('drop', j.drop)
-    if was ~= j.state then
-      if was then
-        redis.call('HINCRBY', drop, was, -1)
-      else
-        redis.call('HSETNX', drop, 'created', j.created)
-        redis.call('HSETNX', drop, 'partner', j.partner)
-        redis.call('HSETNX', drop, 'reference', j.reference or '')
-        redis.call('HSET', drop, 'last', j.created)
-        place('drops', j.drop, j.created)
-        redis.call('ZADD', key('dropjobs', j.drop), j.created, j.id)
-      end
-      redis.call('HINCRBY', drop, j.state, 1)
-      place('dropsopen', j.drop, redis.call('HGET', drop, 'last')) -- until it is told that it ended
+  if j.drop and was ~= j.state then
+    local d = count(j, j.state, 1)
+    if new then
+      d.joined = j
+      place('dropjobs:' .. j.drop, j.id, j.created)
+    else
+      count(j, was, -1)
     end
   end
-  redis.call('HSET', key('job', j.id), 'json', j.json, 'v', j.v + 1, 'state', j.state)
+  redis.call('HSET', key('job', j.id), 'json', text(j.json), 'v', j.v + 1, 'state', j.state)
   place('jobs', j.id, j.created)
-  place('active', j.id, j.active and j.created)
-  place('awaited', j.id, j.await)
-  if j.begun then redis.call('SADD', prefix .. 'begun', j.id) else redis.call('SREM', prefix .. 'begun', j.id) end
+  if j.active then place('active', j.id, j.created) elseif not new then place('active', j.id) end
+  if j.await then place('awaited', j.id, j.await) elseif not new then place('awaited', j.id) end
+  if j.begun then redis.call('SADD', prefix .. 'begun', j.id) elseif not new then redis.call('SREM', prefix .. 'begun', j.id) end
+end
+
+for id, d in pairs(drops) do
+  local drop, j = key('drop', id), d.joined
+  if j then
+    redis.call('HSETNX', drop, 'created', j.created)
+    redis.call('HSETNX', drop, 'partner', j.partner)
+    redis.call('HSETNX', drop, 'reference', j.reference or '')
+    redis.call('HSET', drop, 'last', j.created)
+    place('drops', id, j.created)
+  end
+  for state, n in pairs(d.states) do redis.call('HINCRBY', drop, state, n) end
+  place('dropsopen', id, redis.call('HGET', drop, 'last')) -- until it is told that it ended
 end
 
 for _, id in ipairs(forget) do redis.call('HDEL', key('task', id), 'outcome') end
 
+local lines = {}
 for _, t in ipairs(tasks) do
-  redis.call('HSET', key('task', t.id), 'json', t.json, 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner)
-  if t.outcome then redis.call('HSET', key('task', t.id), 'outcome', t.outcome) end
-  if t.v == 0 then redis.call('RPUSH', key('tasks', t.job), t.id) end
-  place('later', t.id, t.place == 'later' and t.score)
-  place('out', t.id, t.place == 'out' and t.score)
-  place('line:' .. t.partner, t.id, t.place == 'line' and t.score)
-  place('last:' .. t.partner, t.id, t.place == 'line' and t.last)
-  if t.place == 'line' then
-    redis.call('SADD', prefix .. 'lines', t.partner)
-  elseif redis.call('EXISTS', prefix .. 'line:' .. t.partner) == 0 then
-    redis.call('SREM', prefix .. 'lines', t.partner)
+  local new = t.v == 0
+  redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner)
+  if t.outcome then redis.call('HSET', key('task', t.id), 'outcome', text(t.outcome)) end
+  if new then redis.call('RPUSH', key('tasks', t.job), t.id) end
+  for index, score in pairs({
+    later = t.place == 'later' and t.score, out = t.place == 'out' and t.score,
+    ['line:' .. t.partner] = t.place == 'line' and t.score, ['last:' .. t.partner] = t.place == 'line' and t.last,
+  }) do
+    if score or not new then place(index, t.id, score) end
   end
+  lines[t.partner] = true
   if t.moved then moved(t.job) end
+end
+flush()
+for partner in pairs(lines) do
+  local waits = redis.call('EXISTS', prefix .. 'line:' .. partner) == 1
+  redis.call(waits and 'SADD' or 'SREM', prefix .. 'lines', partner)
 end
 
 for _, p in ipairs(c.partners or {}) do
   if p.json then
-    redis.call('HSET', key('partner', p.id), 'json', p.json, 'v', p.v + 1)
+    redis.call('HSET', key('partner', p.id), 'json', text(p.json), 'v', p.v + 1)
     redis.call('SADD', prefix .. 'partners', p.id)
   else
     redis.call('DEL', key('partner', p.id))
@@ -102,9 +164,10 @@ for _, p in ipairs(c.partners or {}) do
 end
 
 for _, d in ipairs(c.deliveries or {}) do
-  redis.call('HSET', key('delivery', d.id), 'json', d.json, 'v', d.v + 1)
+  redis.call('HSET', key('delivery', d.id), 'json', text(d.json), 'v', d.v + 1)
   place('deliveries', d.id, d.created)
   place('outbox:' .. d.endpoint, d.id, d.next)
+  flush()
   if d.next then
     redis.call('HDEL', key('delivery', d.id), 'ended')
     redis.call('SADD', prefix .. 'outboxes', d.endpoint)

@@ -9,8 +9,9 @@ import (
 	"bobine/queue"
 )
 
-// The change as commit.lua reads it. The records travel as JSON text inside
-// JSON: the script stores them without knowing their fields.
+// The change as commit.lua reads it. The records' JSON travels beside it, as
+// the script stores them without knowing their fields: here stands which of
+// those texts it is, from 1 on.
 type (
 	changeDoc struct {
 		Jobs       []jobDoc      `json:"jobs,omitempty"`
@@ -24,7 +25,7 @@ type (
 	jobDoc struct {
 		ID        string `json:"id"`
 		Version   int64  `json:"v"`
-		JSON      string `json:"json"`
+		JSON      int    `json:"json"`
 		Created   int64  `json:"created"`
 		State     string `json:"state"`
 		Active    bool   `json:"active"`
@@ -37,7 +38,7 @@ type (
 	taskDoc struct {
 		ID      string  `json:"id"`
 		Version int64   `json:"v"`
-		JSON    string  `json:"json"`
+		JSON    int     `json:"json"`
 		Job     string  `json:"job"`
 		Partner string  `json:"partner"`
 		Order   float64 `json:"order"`
@@ -45,7 +46,7 @@ type (
 		Place   string  `json:"place"` // the index that holds it: line, later, out or none
 		Score   float64 `json:"score"` // its rank there
 		Moved   bool    `json:"moved"` // its job may go on
-		Outcome string  `json:"outcome,omitempty"`
+		Outcome int     `json:"outcome,omitempty"`
 	}
 	keyDoc struct {
 		Name string `json:"name"`
@@ -62,27 +63,29 @@ type (
 	partnerDoc struct {
 		ID      string `json:"id"`
 		Version int64  `json:"v"`
-		JSON    string `json:"json,omitempty"` // absent: it is removed
+		JSON    int    `json:"json,omitempty"` // absent: it is removed
 	}
 	deliveryDoc struct {
 		ID      string `json:"id"`
 		Version int64  `json:"v"`
-		JSON    string `json:"json"`
+		JSON    int    `json:"json"`
 		Created int64  `json:"created"`
 		Next    int64  `json:"next,omitempty"`
 		To      string `json:"endpoint"`
 	}
 )
 
-func (c Change) encode() (string, error) {
+// encode is the document of the change, and the records' texts.
+func (c Change) encode() (doc []byte, texts []any, err error) {
 	d := changeDoc{Forget: c.Forget}
 	var errs []error
-	text := func(what, id string, v any) string {
+	text := func(what, id string, v any) int {
 		b, err := json.Marshal(v)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s %s: %w", what, id, err))
 		}
-		return string(b)
+		texts = append(texts, b)
+		return len(texts)
 	}
 	for _, j := range c.Jobs {
 		doc := jobDoc{
@@ -129,7 +132,8 @@ func (c Change) encode() (string, error) {
 	for _, v := range c.Deliveries {
 		d.Deliveries = append(d.Deliveries, deliveryDoc{v.ID, v.Version, text("delivery", v.ID, v), v.Created.UnixMilli(), millis(v.Next), v.Endpoint})
 	}
-	return text("the", "change", d), errors.Join(errs...)
+	doc, err = json.Marshal(d)
+	return doc, texts, errors.Join(append(errs, err)...)
 }
 
 // noFloor is below every virtual time: JSON has no infinity.

@@ -129,11 +129,12 @@ func (l *Ledger) Create(ctx context.Context, job queue.Job, tasks ...queue.Task)
 // lost on the way is no matter: the client's repeats of this one call are
 // recognised.
 func (l *Ledger) Commit(ctx context.Context, c Change) error {
-	doc, err := c.encode()
+	doc, texts, err := c.encode()
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	stale, err := commitScript.Run(ctx, l.rdb, []string{prefix}, rand.Text(), doc, opLife.Milliseconds()).Text()
+	args := append([]any{rand.Text(), doc, opLife.Milliseconds()}, texts...)
+	stale, err := commitScript.Run(ctx, l.rdb, []string{prefix}, args...).Text()
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
