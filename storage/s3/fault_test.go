@@ -20,7 +20,12 @@ type stand struct {
 	*httptest.Server
 	mu     sync.Mutex
 	answer func(w http.ResponseWriter, r *http.Request) // nil: 200
-	asked  []*http.Request
+	asked  []asked
+}
+
+type asked struct {
+	*http.Request
+	body string
 }
 
 func newStand(t *testing.T) *stand {
@@ -33,10 +38,10 @@ func newStand(t *testing.T) *stand {
 	}
 	s := &stand{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
+		body, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.asked = append(s.asked, r)
+		s.asked = append(s.asked, asked{r, string(body)})
 		switch {
 		case r.URL.Query().Get("list-type") == "2":
 			_, _ = io.WriteString(w, "<ListBucketResult></ListBucketResult>")
@@ -46,6 +51,19 @@ func newStand(t *testing.T) *stand {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// takeParts answers what begins and ends an upload in parts.
+func takeParts(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case r.Method == http.MethodPost && r.URL.Query().Has("uploads"):
+		_, _ = io.WriteString(w, "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
+	case r.Method == http.MethodPost && r.URL.Query().Has("uploadId"):
+		_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
+	default:
+		return false
+	}
+	return true
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
@@ -171,12 +189,7 @@ func TestChecksums(t *testing.T) {
 		st := newStand(t)
 		c.options.Bucket, c.options.Endpoint = "films", st.URL
 		st.answer = func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case r.Method == http.MethodPost && r.URL.Query().Has("uploads"):
-				_, _ = io.WriteString(w, "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>")
-			case r.Method == http.MethodPost && r.URL.Query().Has("uploadId"):
-				_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
-			case r.Method == http.MethodPost:
+			if !takeParts(w, r) && r.Method == http.MethodPost {
 				_, _ = io.WriteString(w, "<DeleteResult></DeleteResult>")
 			}
 		}

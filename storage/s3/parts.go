@@ -23,13 +23,18 @@ import (
 	"bobine/storage"
 )
 
-const (
-	partBytes  = 8 << 20
-	window     = 40 << 20 // held of one body at a time
-	largePart  = 64 << 20
-	smallParts = 4000  // of a body of unknown length, before they grow
-	mostParts  = 10000 // S3's own limit
-)
+// mostParts is S3's own limit.
+const mostParts = 10_000
+
+// sizes of parts, but for tests constant.
+type sizes struct {
+	part, large int64 // bytes
+	most        int64 // parts of any body
+	small       int   // parts of a body of unknown length, before they grow from part to large
+	window      int64 // bytes of one body that are held at a time, unless one part is more
+}
+
+var ours = sizes{part: 8 << 20, large: 64 << 20, most: mostParts, small: 4000, window: 40 << 20}
 
 // parts cuts a body. A body of known length has parts of equal size, as some
 // servers want them; of others those beyond 32 GiB are larger.
@@ -45,18 +50,18 @@ type parts struct {
 // length is that of the part to come.
 func (p *parts) length() int64 {
 	switch {
-	case p.size > partBytes*mostParts:
-		return (p.size/mostParts/partBytes + 1) * partBytes
-	case p.size < 0 && p.n >= smallParts:
-		return largePart
+	case p.size > ours.part*ours.most:
+		return (p.size/ours.most/ours.part + 1) * ours.part
+	case p.size < 0 && p.n >= ours.small:
+		return ours.large
 	}
-	return partBytes
+	return ours.part
 }
 
 // next reads a part into buf, or into a new buffer where that is too small,
 // and knows whether it was the last.
 func (p *parts) next(buf []byte) ([]byte, error) {
-	if p.n == mostParts {
+	if int64(p.n) == ours.most {
 		return nil, errTooLong
 	}
 	want := p.length()
@@ -154,8 +159,8 @@ func (u *upload) send(ctx context.Context, id string, first []byte, p *parts) ([
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
-	room := semaphore.NewWeighted(max(window, p.length()))
-	free := make(chan []byte, window/partBytes)
+	room := semaphore.NewWeighted(ours.window)
+	free := make(chan []byte, ours.window/ours.part)
 	var mu sync.Mutex
 	var done []types.CompletedPart
 	next := func(n int32) ([]byte, error) {
@@ -171,7 +176,7 @@ func (u *upload) send(ctx context.Context, id string, first []byte, p *parts) ([
 	}
 	var err error
 	for n := int32(1); err == nil && !(p.ended && n > 1); n++ {
-		held := p.length()
+		held := min(p.length(), ours.window)
 		if room.Acquire(gctx, held) != nil {
 			break // cancelled, or a part failed: the group says which
 		}

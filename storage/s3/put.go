@@ -89,7 +89,7 @@ func (u *upload) measure(ctx context.Context, body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if u.size = max(0, end-at); u.size > partBytes {
+	if u.size = max(0, end-at); u.size > ours.part {
 		if _, err := seeker.Seek(at, io.SeekStart); err != nil {
 			return err
 		}

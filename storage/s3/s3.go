@@ -39,8 +39,9 @@ type Options struct {
 }
 
 // Store is a bucket, or what lies below a prefix in one. A part of a body
-// that is on its way is held in memory: 40 MiB for each Put at most, or one
-// part of what is larger than 620 GiB. Objects bear the SHA-256 of what was
+// that is on its way is held in memory: 40 MiB for each Put, or one part
+// of what is larger than 390 GiB (or comes as a stream of more than 32 GiB,
+// which must end before 416 GiB). Objects bear the SHA-256 of what was
 // put, except for bodies above 8 MiB that cannot be read twice: S3 wants it
 // before the first byte. Other than in storage/local, a key may be an object
 // and the folder of others, if the server can (S3 can).
