@@ -112,9 +112,17 @@ func (l Left) ETA(line Line, now time.Time) (p50, p90 time.Time, known bool) {
 	if line.Until.After(now) {
 		now = line.Until
 	}
-	wait := func(seconds float64) time.Duration { return time.Duration(min(seconds/share, 1e8) * float64(time.Second)) }
+	wait := func(seconds float64) time.Duration {
+		return time.Duration(min(seconds/share, 1e8) * float64(time.Second))
+	}
 	p50, p90 = now.Add(wait(line.Ahead.P50)+own50), now.Add(wait(line.Ahead.P90)+own90)
 	return p50.Truncate(time.Second), p90.Truncate(time.Second), known
+}
+
+// Plus is both, which err together.
+func (g Guess) Plus(x Guess) Guess {
+	g.add(x, 1)
+	return g
 }
 
 // Many is n guesses together: they err together for a part, and the rest evens out.

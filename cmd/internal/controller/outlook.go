@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"bobine/queue"
@@ -23,7 +24,7 @@ type lineView struct {
 	weights float64 // of all that are busy
 	ahead   float64 // virtual seconds this one is behind the farm, and so goes first; negative: it was given ahead
 	terms   queue.Partner
-	running int
+	out     []queue.Task // of this one
 }
 
 // outlook foretells a job's end from what is before it, its partner's share
@@ -63,6 +64,9 @@ func (c *Controller) outlook(ctx context.Context, j queue.Job, tasks []queue.Tas
 			ahead = c.oracle.weigh(j.Profile, sample).Many(o.place)
 		}
 	}
+	if before := outBefore(j, tasks, v.out); len(before) > 0 {
+		ahead = ahead.Plus(c.oracle.weigh(j.Profile, before).Many(len(before)))
+	}
 	if v.slots == 0 || j.Paused || v.terms.Paused || j.Await != nil || len(tasks) == 0 {
 		return o, nil
 	}
@@ -74,6 +78,24 @@ func (c *Controller) outlook(ctx context.Context, j queue.Job, tasks []queue.Tas
 		c.oracle.told(j.ID, guess{now, p50, p90})
 	}
 	return o, nil
+}
+
+// outBefore are the tasks of other jobs of its partner that a job comes after
+// and that are out already: of a probe the whole film is to come.
+func outBefore(j queue.Job, tasks, out []queue.Task) []queue.Task {
+	own := math.Inf(1)
+	for _, t := range tasks {
+		if !t.State.Ended() {
+			own = min(own, t.Order())
+		}
+	}
+	var before []queue.Task
+	for _, t := range out {
+		if t.Job != j.ID && t.Order() < own {
+			before = append(before, t)
+		}
+	}
+	return before
 }
 
 // share is how many slots so much work of the partner may count on.
@@ -117,7 +139,7 @@ func (c *Controller) lineOf(ctx context.Context, partner string, beats []queue.B
 	for _, t := range out {
 		busy[t.Partner] = true
 		if t.Partner == partner {
-			v.running++
+			v.out = append(v.out, t)
 		}
 	}
 	for _, l := range lanes {

@@ -58,8 +58,8 @@ func waits(j queue.Job, n counts, o outlook, now time.Time) []string {
 		say("no worker is up: see `bobine doctor` and the farm's log")
 		return out
 	}
-	if ceiling := v.terms.Ceiling; ceiling > 0 && v.running >= ceiling && !n.urgent {
-		say("%s runs %s, which is its ceiling", j.Partner, amount(v.running, "task", "tasks"))
+	if ceiling := v.terms.Ceiling; ceiling > 0 && len(v.out) >= ceiling && !n.urgent {
+		say("%s runs %s, which is its ceiling", j.Partner, amount(len(v.out), "task", "tasks"))
 	}
 	switch {
 	case j.Bumped:
