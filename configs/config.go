@@ -28,6 +28,7 @@ type Config struct {
 	Sources     Sources       `yaml:"sources"`
 	Secrets     Secrets       `yaml:"secrets"`
 	Lease       Lease         `yaml:"lease"`
+	Arrivals    Arrivals      `yaml:"arrivals"`
 	Notify      Notify        `yaml:"notify"`
 	Log         Log           `yaml:"log"`
 
@@ -91,6 +92,15 @@ type Lease struct {
 	Beat    time.Duration `yaml:"beat"`
 }
 
+// Arrivals is how films come in that nobody submits.
+type Arrivals struct {
+	Patience time.Duration `yaml:"patience"`
+	Burst    time.Duration `yaml:"burst"`
+	Sweep    time.Duration `yaml:"sweep"`
+	Drop     string        `yaml:"drop"`   // empty: <data>/drop
+	Queues   []string      `yaml:"queues"` // URLs of SQS queues
+}
+
 // Notify is where the farm's owner is told of what happens. What a partner is
 // told stands with the partner.
 type Notify struct {
@@ -118,8 +128,11 @@ func Default() Config {
 		Sources: Sources{AllowHosts: []string{}},
 		Storage: Storage{S3: S3{Checksums: "when_supported"}},
 		Lease:   Lease{Silence: 20 * time.Second, Beat: 2 * time.Second},
-		Notify:  Notify{Events: []string{}},
-		Log:     Log{Level: "info", Format: "text"},
+		Arrivals: Arrivals{
+			Patience: time.Hour, Burst: 10 * time.Minute, Sweep: 5 * time.Minute, Queues: []string{},
+		},
+		Notify: Notify{Events: []string{}},
+		Log:    Log{Level: "info", Format: "text"},
 
 		Partners: map[string]Partner{},
 	}

@@ -67,6 +67,13 @@ func (c Config) problems() Problems {
 	must(c.Lease.Silence >= 3*c.Lease.Beat, "lease.silence", c.Lease.Silence,
 		fmt.Sprintf("want at least three times lease.beat, which is %s: one late beat is no loss", short(c.Lease.Beat)))
 
+	must(within(c.Arrivals.Patience, time.Second, 7*24*time.Hour), "arrivals.patience", c.Arrivals.Patience, "want 1s to 168h")
+	must(within(c.Arrivals.Burst, time.Second, 24*time.Hour), "arrivals.burst", c.Arrivals.Burst, "want 1s to 24h")
+	must(within(c.Arrivals.Sweep, time.Second, 24*time.Hour), "arrivals.sweep", c.Arrivals.Sweep, "want 1s to 24h")
+	for _, q := range c.Arrivals.Queues {
+		must(webURL(q), "arrivals.queues", q, "want URLs such as https://sqs.eu-west-3.amazonaws.com/123456789012/arrivals")
+	}
+
 	must(c.Notify.URL == "" || webURL(c.Notify.URL), "notify.url", redact(c.Notify.URL), "want https://host/path or http://…, without user and password")
 	must((c.Notify.URL == "") == (c.Notify.SecretFile == ""), "notify.secret_file", c.Notify.SecretFile, "want it if, and only if, there is a notify.url")
 
