@@ -114,6 +114,10 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail"`
+
+	// Of checks of one kind on parts of one rendition, that with the least
+	// margin is kept: how far it was from failing, in its own unit.
+	Margin float64 `json:"margin,omitempty"`
 }
 
 // Result is what one encode task leaves behind. It exists only when every

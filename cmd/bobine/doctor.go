@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -223,23 +222,9 @@ func (f finding) print(w io.Writer) {
 	const name, text = 9, 32
 	code := map[string]string{sound: green, weak: yellow, missing: red}[f.State]
 	fmt.Fprint(w, colour(w, code, fmt.Sprintf("%-*s", name, f.State)), fmt.Sprintf("%-*s", text-name, f.Name))
-	at := text
-	words := strings.Fields(clean(f.Detail))
+	said := f.Detail
 	if f.State != sound && f.Do != "" {
-		words = append(words, strings.Fields("– "+clean(f.Do))...)
+		said += " – " + f.Do
 	}
-	for i, word := range words {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i > 0 && at+1+n > columns:
-			fmt.Fprintf(w, "\n%*s", text, "")
-			at = text
-		case i > 0:
-			fmt.Fprint(w, " ")
-			at++
-		}
-		fmt.Fprint(w, word)
-		at += n
-	}
-	fmt.Fprintln(w)
+	wrap(w, text, said)
 }

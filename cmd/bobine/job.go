@@ -85,7 +85,7 @@ func (a *app) list(jobs []api.Job, now time.Time) {
 }
 
 func (a *app) showCommand() *cobra.Command {
-	var tasks, asJSON bool
+	var tasks, checks, asJSON bool
 	cmd := &cobra.Command{
 		Use:     "show ID",
 		Short:   "Tell all of one job",
@@ -107,11 +107,12 @@ func (a *app) showCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(a.out, j)
 			}
-			a.report(c, j)
+			a.report(c, j, checks)
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&tasks, "tasks", false, "tell its tasks too")
+	cmd.Flags().BoolVar(&checks, "checks", false, "tell every check, not one of each kind")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"bobine/cmd/internal/api"
 	"bobine/configs"
@@ -16,7 +17,8 @@ import (
 )
 
 // report tells a person all of one job.
-func (a *app) report(c configs.Config, j api.Job) {
+// all tells every check by itself, and not only one of each kind.
+func (a *app) report(c configs.Config, j api.Job, all bool) {
 	w := a.out
 	field := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s%s\n", colour(w, faint, fmt.Sprintf("%-11s", name)), clean(fmt.Sprintf(format, args...)))
@@ -58,7 +60,7 @@ func (a *app) report(c configs.Config, j api.Job) {
 	}
 	a.reportOutputs(c, j, field)
 	renditions(w, j.Renditions)
-	checks(w, j.Checks)
+	checks(w, j.Checks, all)
 	tasks(w, j.Tasks)
 }
 
@@ -83,6 +85,13 @@ func (a *app) reportOutputs(c configs.Config, j api.Job, field func(name, format
 	for _, d := range o.Downloads {
 		field("MP4", "%s%s", at, d)
 	}
+	if o.Poster != "" {
+		field("poster", "%s%s", at, o.Poster)
+	}
+	if o.Storyboard != "" {
+		field("storyboard", "%s%s", at, o.Storyboard)
+	}
+	field("record", "%s%s", at, o.Record)
 	field("play", "%s", o.Play)
 }
 
@@ -147,16 +156,23 @@ func renditions(w io.Writer, made []api.Rendition) {
 func rate(b int64) string { return fmt.Sprintf("%d kbit/s", (b+500)/1000) }
 
 // checks tells each check that failed, and those that passed by the first
-// word of their names: a film has dozens, one for each rung and rule.
-func checks(w io.Writer, all []api.Check) {
+// word of their names unless each is asked for: a film has dozens, one for
+// each rung and rule.
+func checks(w io.Writer, all []api.Check, each bool) {
 	if len(all) == 0 {
 		return
 	}
 	var order []string
+	folded := false
 	passed := map[string][]api.Check{}
 	fmt.Fprintln(w)
+	const text = 18
 	line := func(mark, name, detail string) {
-		fmt.Fprintf(w, "%s  %-11s %s\n", mark, fit(name, 30), fit(detail, columns-19))
+		fmt.Fprintf(w, "%s  %-11s ", mark, fit(name, 30))
+		if utf8.RuneCountInString(name) > text-7 {
+			fmt.Fprintf(w, "\n%*s", text, "")
+		}
+		wrap(w, text, detail)
 	}
 	for _, c := range all {
 		if !c.OK {
@@ -165,6 +181,9 @@ func checks(w io.Writer, all []api.Check) {
 			continue
 		}
 		rule, _, _ := strings.Cut(c.Name, " ")
+		if each {
+			rule = c.Name
+		}
 		if passed[rule] == nil {
 			order = append(order, rule)
 		}
@@ -174,8 +193,12 @@ func checks(w io.Writer, all []api.Check) {
 		detail := passed[rule][0].Detail
 		if n := len(passed[rule]); n > 1 {
 			detail = fmt.Sprintf("%d passed; %s", n, detail)
+			folded = true
 		}
-		line(colour(w, green, "ok  "), fit(rule, 11), detail)
+		line(colour(w, green, "ok  "), rule, detail)
+	}
+	if folded {
+		fmt.Fprintln(w, "\none check of each kind is told; all of them: --checks")
 	}
 }
 

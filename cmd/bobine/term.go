@@ -57,6 +57,26 @@ func fit(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
+// wrap writes a text from a column on, in lines of at most 80 where its words
+// allow.
+func wrap(w io.Writer, column int, s string) {
+	at := column
+	for i, word := range strings.Fields(clean(s)) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i > 0 && at+1+n > columns:
+			fmt.Fprintf(w, "\n%*s", column, "")
+			at = column
+		case i > 0:
+			fmt.Fprint(w, " ")
+			at++
+		}
+		fmt.Fprint(w, word)
+		at += n
+	}
+	fmt.Fprintln(w)
+}
+
 // table aligns cells; right holds the columns that are numbers.
 func table(w io.Writer, right map[int]bool, rows ...[]string) {
 	var width []int

@@ -38,7 +38,7 @@ func (a *app) end(c configs.Config, j api.Job, asJSON bool) error {
 			return err
 		}
 	} else if err := outcome(j); err == nil {
-		a.report(c, j)
+		a.report(c, j, false)
 	}
 	return outcome(j)
 }

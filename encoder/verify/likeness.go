@@ -43,7 +43,9 @@ func Likeness(rendition string, want, got []byte, begin, every float64) encoder.
 			bad = append(bad, fmt.Sprintf("%s: the picture at %.2f s %s (SSIM %.2f, floor %.2f)", rendition, begin+float64(i)*every, why, s, ssimFloor))
 		}
 	}
-	return judge("likeness", bad, "%s: %d pictures compared with the source, SSIM %.3f on average and at least %.3f", rendition, n, mean, least)
+	c := judge("likeness", bad, "%s: %d pictures compared with the source, SSIM %.3f on average and at least %.3f", rendition, n, mean, least)
+	c.Margin = least - ssimFloor
+	return c
 }
 
 func thumbs(b []byte) [][]byte {

@@ -31,7 +31,7 @@ func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, ba
 		v.Renditions = append(v.Renditions, Rendition(r))
 	}
 	for _, c := range j.Checks {
-		v.Checks = append(v.Checks, Check(c))
+		v.Checks = append(v.Checks, Check{c.Name, c.OK, c.Detail})
 	}
 	for _, t := range tasks {
 		var again *time.Time

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"bobine/encoder"
 	"bobine/encoder/packaging"
@@ -79,7 +81,7 @@ func (w *Worker) assemble(ctx context.Context, j queue.Job) (publication, error)
 	if p.film, err = packaging.Join(*j.Source, *j.Ladder, parts); err != nil {
 		return publication{}, fmt.Errorf("assemble job %s: %w", j.ID, err)
 	}
-	p.checks = fold(p.checks)
+	p.checks = fold(p.checks, *j.Ladder)
 	verified := outcomes[queue.TaskID(j.ID, queue.KindVerify, 0)]
 	p.versions = w.versions()
 	if verified.Versions != nil {
@@ -109,11 +111,19 @@ func (w *Worker) compose(p *publication, j queue.Job, beside []encoder.Stored) e
 	return nil
 }
 
-// fold makes one check of those that every chunk made alike.
-func fold(all []encoder.Check) []encoder.Check {
+// fold makes one check of those that every chunk made alike of one rendition,
+// with the numbers of the chunk that came nearest to failing.
+func fold(all []encoder.Check, l encoder.Ladder) []encoder.Check {
+	known := map[string]bool{}
+	for _, r := range slices.Concat(l.Video, l.Audio, l.Captions) {
+		known[r.Name] = true
+	}
 	var out []encoder.Check
 	at, parts := map[string]int{}, map[string]int{}
 	for _, c := range all {
+		if of, _, ok := strings.Cut(c.Detail, ": "); ok && known[of] {
+			c.Name += " " + of
+		}
 		parts[c.Name]++
 		i, seen := at[c.Name]
 		if !seen {
@@ -121,8 +131,8 @@ func fold(all []encoder.Check) []encoder.Check {
 			out = append(out, c)
 			continue
 		}
-		if out[i].OK && !c.OK {
-			out[i] = c // the failure is what must be read
+		if out[i].OK && (!c.OK || c.Margin < out[i].Margin) {
+			out[i] = c
 		}
 	}
 	for i, c := range out {
