@@ -59,6 +59,8 @@ var (
 	ErrExist    = errors.New("the object exists already")
 	ErrBadRef   = errors.New("not an object name")
 	ErrNoSpace  = errors.New("no space left in storage")
+	ErrDigest   = errors.New("the bytes are not what their SHA-256 says")
+	ErrArchived = errors.New("the object lies in an archive: it must be restored before it can be read")
 )
 
 // ContentType is what a browser must be told of an object, by its name: empty
@@ -79,6 +81,8 @@ var contentTypes = map[string]string{
 type PutOptions struct {
 	IfAbsent    bool   // create only: ErrExist when the object exists, which stays as it was
 	ContentType string // absent: told by the name's extension
+	SHA256      string // what the body must be, lower-case hex: another is not stored, ErrDigest; absent: anything
+	Class       string // where the store has several: the one to keep it in, such as STANDARD_IA; absent: its own choice
 }
 
 // Store keeps objects. Implementations are safe for concurrent use. A

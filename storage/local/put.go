@@ -37,6 +37,10 @@ func (s *Store) Put(ctx context.Context, r storage.Ref, body io.Reader, o storag
 	if _, err := io.Copy(io.MultiWriter(f, sum), patient{ctx, body}); err != nil {
 		return storage.Object{}, fault("put", r, err)
 	}
+	digest := hex.EncodeToString(sum.Sum(nil))
+	if o.SHA256 != "" && o.SHA256 != digest {
+		return storage.Object{}, fault("put", r, storage.ErrDigest)
+	}
 	if err := f.Sync(); err != nil {
 		return storage.Object{}, fault("put", r, err)
 	}
@@ -51,7 +55,7 @@ func (s *Store) Put(ctx context.Context, r storage.Ref, body io.Reader, o storag
 		return storage.Object{}, fault("put", r, err)
 	}
 	obj := object(r, info)
-	obj.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	obj.SHA256 = digest
 	return obj, nil
 }
 

@@ -30,14 +30,14 @@ const (
 // so the SHA-256 is that of the source. It appears whole or not at all and
 // replaces what was there. errors.ErrUnsupported: another server holds it.
 func (s *Store) Copy(ctx context.Context, from *Store, source, r storage.Ref) (storage.Object, error) {
-	o, err := s.copy(ctx, from, source, r, copyWhole, copyPart)
+	o, err := s.copy(ctx, from, source, r, "", copyWhole, copyPart)
 	if err != nil {
 		return storage.Object{}, s.fault("copy "+string(source)+" to", r, err)
 	}
 	return o, nil
 }
 
-func (s *Store) copy(ctx context.Context, from *Store, source, r storage.Ref, whole, part int64) (storage.Object, error) {
+func (s *Store) copy(ctx context.Context, from *Store, source, r storage.Ref, class string, whole, part int64) (storage.Object, error) {
 	if from.o.Endpoint != s.o.Endpoint {
 		return storage.Object{}, fmt.Errorf("%w: copy from %s to %s by the server", errors.ErrUnsupported, from.server(), s.server())
 	}
@@ -54,7 +54,7 @@ func (s *Store) copy(ctx context.Context, from *Store, source, r storage.Ref, wh
 		return storage.Object{}, err
 	}
 	size := aws.ToInt64(h.ContentLength)
-	c := copying{storeKey{s, key}, r, escape(from.o.Bucket, sourceKey), h}
+	c := copying{storeKey{s, key}, r, class, escape(from.o.Bucket, sourceKey), h}
 	o := storage.Object{Ref: r, Bytes: size, SHA256: h.Metadata[metaSHA], Modified: time.Now()}
 	if size > whole {
 		o.ETag, o.Version, err = c.inParts(ctx, size, max(part, size/mostParts+1))
@@ -62,6 +62,7 @@ func (s *Store) copy(ctx context.Context, from *Store, source, r storage.Ref, wh
 	}
 	out, err := s.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &s.o.Bucket, Key: &key, CopySource: &c.source, CopySourceIfMatch: h.ETag, ChecksumAlgorithm: s.algorithm(),
+		StorageClass: types.StorageClass(class),
 	})
 	if err != nil {
 		return storage.Object{}, err
@@ -73,12 +74,13 @@ func (s *Store) copy(ctx context.Context, from *Store, source, r storage.Ref, wh
 type copying struct {
 	storeKey
 	to     storage.Ref
+	class  string
 	source string
 	head   *s3.HeadObjectOutput // of the source
 }
 
 func (c copying) inParts(ctx context.Context, size, part int64) (etag, version string, err error) {
-	u := &upload{storeKey: c.storeKey, ref: c.to, o: storage.PutOptions{ContentType: aws.ToString(c.head.ContentType)}}
+	u := &upload{storeKey: c.storeKey, ref: c.to, o: storage.PutOptions{ContentType: aws.ToString(c.head.ContentType), Class: c.class}}
 	// No algorithm is asked for: S3 takes CRC-64/NVME by itself, and versitygw
 	// 1.8.0, when asked, gives each part the checksum of the whole source.
 	u.sha, u.mark = c.head.Metadata[metaSHA], c.head.Metadata[metaPut]

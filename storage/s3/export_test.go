@@ -15,5 +15,5 @@ func SetSizes(part, large, most int64, small int, window int64) (back func()) {
 
 // CopySized is Copy with limits that tests can reach.
 func (s *Store) CopySized(ctx context.Context, from *Store, source, r storage.Ref, whole, part int64) (storage.Object, error) {
-	return s.copy(ctx, from, source, r, whole, part)
+	return s.copy(ctx, from, source, r, "", whole, part)
 }

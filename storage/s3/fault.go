@@ -124,6 +124,8 @@ func meaning(code string, status int) error {
 		return storage.ErrNotExist
 	case "PreconditionFailed":
 		return storage.ErrExist
+	case "InvalidObjectState":
+		return storage.ErrArchived
 	case "KeyTooLongError", "InvalidObjectName", "XMinioInvalidObjectName", "ObjectParentIsFile", "ExistingObjectIsDirectory":
 		return fmt.Errorf("%w: the server refuses it (%s)", storage.ErrBadRef, code)
 	case "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientStorage":

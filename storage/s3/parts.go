@@ -126,6 +126,9 @@ func (u *upload) inParts(ctx context.Context, first []byte, p *parts) (storage.O
 	done, err := u.send(ctx, id, first, p)
 	if err == nil && u.sha != "" && u.sha != p.digest() {
 		err = errChanged
+		if u.o.SHA256 != "" {
+			err = storage.ErrDigest
+		}
 	}
 	var obj storage.Object
 	if err == nil {
@@ -142,6 +145,7 @@ func (u *upload) inParts(ctx context.Context, first []byte, p *parts) (storage.O
 func (u *upload) begin(ctx context.Context) (id string, err error) {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &u.Store.o.Bucket, Key: &u.key, ContentType: &u.o.ContentType, Metadata: u.metadata(), ChecksumAlgorithm: u.sums,
+		StorageClass: types.StorageClass(u.o.Class),
 	}
 	if in.ChecksumAlgorithm != "" {
 		in.ChecksumType = types.ChecksumTypeFullObject

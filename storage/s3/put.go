@@ -54,7 +54,7 @@ func (s *Store) put(ctx context.Context, r storage.Ref, body io.Reader, o storag
 		return storage.Object{}, err
 	}
 	o.ContentType = cmp.Or(o.ContentType, storage.ContentType(r), "application/octet-stream")
-	u := &upload{storeKey: storeKey{s, key}, ref: r, o: o, mark: rand.Text(), size: -1, sums: s.algorithm()}
+	u := &upload{storeKey: storeKey{s, key}, ref: r, o: o, mark: rand.Text(), sha: o.SHA256, size: -1, sums: s.algorithm()}
 	if err := u.measure(ctx, body); err != nil {
 		return storage.Object{}, err
 	}
@@ -66,6 +66,9 @@ func (s *Store) put(ctx context.Context, r storage.Ref, body io.Reader, o storag
 	var obj storage.Object
 	if p.ended {
 		u.sha = p.digest()
+		if o.SHA256 != "" && o.SHA256 != u.sha {
+			return storage.Object{}, storage.ErrDigest
+		}
 		obj, err = u.whole(ctx, first)
 	} else {
 		obj, err = u.inParts(ctx, first, p)
@@ -89,7 +92,7 @@ func (u *upload) measure(ctx context.Context, body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if u.size = max(0, end-at); u.size > ours.part {
+	if u.size = max(0, end-at); u.size > ours.part && u.sha == "" {
 		if _, err := seeker.Seek(at, io.SeekStart); err != nil {
 			return err
 		}
@@ -124,6 +127,7 @@ func (u *upload) whole(ctx context.Context, body []byte) (storage.Object, error)
 		out, err := u.client.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &u.Store.o.Bucket, Key: &u.key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
 			ContentType: &u.o.ContentType, Metadata: u.metadata(), IfNoneMatch: u.ifNoneMatch(), ChecksumAlgorithm: u.sums,
+			StorageClass: types.StorageClass(u.o.Class),
 		})
 		if err == nil {
 			return storage.Object{ETag: aws.ToString(out.ETag), Version: aws.ToString(out.VersionId)}, nil
