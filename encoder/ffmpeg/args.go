@@ -61,7 +61,9 @@ func tail(r encoder.Rendition, c encoder.Chunk) int64 {
 }
 
 // decodeArgs is the command that decodes files and keeps nothing but their
-// proofs. Without the loop filter pictures cost less and damage shows as well.
+// proofs. Without the loop filter pictures cost less and damage shows as well;
+// without the inverse transform, or in grey, they cost no less (within 3 %):
+// what costs is reading the bits.
 func decodeArgs(all []finished) []string {
 	var streams, outputs []*ff.Stream
 	for _, f := range all {
