@@ -46,16 +46,14 @@ local function swapped(keys)
   return bad
 end
 
--- Entries of sorted sets, which flush writes, and of sets.
+-- Entries of sorted sets, which flush writes.
 local added, removed = {}, {}
-local function put(to, index, ...)
+local function place(index, id, score)
+  local to = score and added or removed
   local list = to[index]
   if not list then list = {}; to[index] = list end
-  for _, x in ipairs({...}) do list[#list + 1] = x end
-end
-
-local function place(index, id, score)
-  if score then put(added, index, score, id) else put(removed, index, id) end
+  if score then list[#list + 1] = score end
+  list[#list + 1] = id
 end
 
 local function flush()
@@ -138,11 +136,12 @@ for _, t in ipairs(tasks) do
   redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner)
   if t.outcome then redis.call('HSET', key('task', t.id), 'outcome', text(t.outcome)) end
   if new then redis.call('RPUSH', key('tasks', t.job), t.id) end
-  for index, score in pairs({
-    later = t.place == 'later' and t.score, out = t.place == 'out' and t.score,
-    ['line:' .. t.partner] = t.place == 'line' and t.score, ['last:' .. t.partner] = t.place == 'line' and t.last,
-  }) do
-    if score or not new then place(index, t.id, score) end
+  local waits = t.place == 'line'
+  if not new or t.place == 'later' then place('later', t.id, t.place == 'later' and t.score) end
+  if not new or t.place == 'out' then place('out', t.id, t.place == 'out' and t.score) end
+  if not new or waits then
+    place('line:' .. t.partner, t.id, waits and t.score)
+    place('last:' .. t.partner, t.id, waits and t.last)
   end
   lines[t.partner] = true
   if t.moved then moved(t.job) end
@@ -189,8 +188,11 @@ for _, d in ipairs(c.deliveries or {}) do
 end
 
 for _, x in ipairs(c.charges or {}) do
-  local served = math.max(tonumber(redis.call('HGET', prefix .. 'served', x.partner) or x.floor), x.floor) + x.seconds
-  redis.call('HSET', prefix .. 'served', x.partner, string.format('%.17g', served))
+  local was = redis.call('HGET', prefix .. 'served', x.partner) or x.floor
+  if was then
+    local served = math.max(tonumber(was), x.floor or tonumber(was)) + x.seconds
+    redis.call('HSET', prefix .. 'served', x.partner, string.format('%.17g', served))
+  end
   if x.clock > tonumber(redis.call('GET', prefix .. 'clock') or 0) then
     redis.call('SET', prefix .. 'clock', string.format('%.17g', x.clock))
   end

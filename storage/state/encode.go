@@ -55,10 +55,10 @@ type (
 		Life int64  `json:"life,omitempty"`
 	}
 	chargeDoc struct {
-		Partner string  `json:"partner"`
-		Floor   float64 `json:"floor"`
-		Seconds float64 `json:"seconds"`
-		Clock   float64 `json:"clock"`
+		Partner string   `json:"partner"`
+		Floor   *float64 `json:"floor,omitempty"` // absent: it corrects an earlier charge
+		Seconds float64  `json:"seconds"`
+		Clock   float64  `json:"clock"`
 	}
 	partnerDoc struct {
 		ID      string `json:"id"`
@@ -110,7 +110,7 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 			told++
 		}
 		if t.Due != 0 {
-			d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Floor: noFloor, Seconds: t.Due})
+			d.Charges = append(d.Charges, chargeDoc{Partner: t.Partner, Seconds: t.Due})
 		}
 		d.Tasks = append(d.Tasks, doc)
 	}
@@ -121,7 +121,7 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 		d.Keys = append(d.Keys, keyDoc{k.Name, k.Was, k.Is, k.Life.Milliseconds()})
 	}
 	for _, x := range c.Charges {
-		d.Charges = append(d.Charges, chargeDoc(x))
+		d.Charges = append(d.Charges, chargeDoc{x.Partner, &x.Floor, x.Seconds, x.Clock})
 	}
 	for _, p := range c.Partners {
 		d.Partners = append(d.Partners, partnerDoc{p.Name, p.Version, text("partner", p.Name, p)})
@@ -135,9 +135,6 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 	doc, err = json.Marshal(d)
 	return doc, texts, errors.Join(append(errs, err)...)
 }
-
-// noFloor is below every virtual time: JSON has no infinity.
-const noFloor = -1e300
 
 // place is the index a task belongs in, and its score there. Whether a
 // retry's time has come is not known here: Lanes moves it when it has.
