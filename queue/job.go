@@ -37,6 +37,7 @@ type Job struct {
 	Renditions []Made          `json:"renditions,omitempty"` // once verified
 	Checks     []encoder.Check `json:"checks,omitempty"`
 	Outputs    *Outputs        `json:"outputs,omitempty"` // once published
+	Copies     []Copy          `json:"copies,omitempty"`  // once backed up; empty: backup is off
 	Warnings   []string        `json:"warnings,omitempty"`
 	Error      *Fault          `json:"error,omitempty"` // why it ended rejected or failed
 
@@ -109,6 +110,14 @@ type Outputs struct {
 	Record string `json:"record"` // bobine.json
 }
 
+// Copy is a second copy of all that a job published, and of its source.
+type Copy struct {
+	To       string    `json:"to"` // as it stands in the configuration
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`
+	Verified time.Time `json:"verified"` // when every file was last seen to be there and equal
+}
+
 // Fault says why something ended badly.
 type Fault struct {
 	Code    string `json:"code"`           // one word or two for machines, such as "bad-input", "no-space"
@@ -145,6 +154,7 @@ const (
 	KindCaptions Kind = "captions" // every track of words of the whole film
 	KindVerify   Kind = "verify"   // the whole, from the parts
 	KindPublish  Kind = "publish"  // playlists and bobine.json
+	KindBackup   Kind = "backup"   // second copies of it all
 )
 
 // Task is one step of a job. A worker that holds attempt N may report for N
@@ -217,6 +227,7 @@ type Outcome struct {
 	Beside   []encoder.Stored `json:"beside,omitempty"`   // verify: files made of the segments
 	Versions *Versions        `json:"versions,omitempty"` // verify: of the programs; the record tells these, whoever publishes
 	Outputs  *Outputs         `json:"outputs,omitempty"`  // publish
+	Copies   []Copy           `json:"copies,omitempty"`   // backup
 	Warnings []string         `json:"warnings,omitempty"`
 	Fetched  int64            `json:"fetched,omitempty"` // bytes of the source that came from afar for this attempt
 }
