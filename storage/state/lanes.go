@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -89,7 +90,7 @@ func (l *Ledger) Waiting(ctx context.Context) (map[string]int, error) {
 // when it is not in the line.
 func (l *Ledger) Place(ctx context.Context, t queue.Task) (int, error) {
 	n, err := l.rdb.ZRank(ctx, key("line", t.Partner), t.ID).Result()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return -1, nil
 	}
 	if err != nil {
@@ -153,7 +154,7 @@ func (l *Ledger) Settle(ctx context.Context, moves ...Move) error {
 	for _, m := range moves {
 		args = append(args, m.Job, strconv.FormatInt(m.At, 10))
 	}
-	if err := settleScript.Run(ctx, l.rdb, []string{key("moved")}, args...).Err(); err != nil && err != redis.Nil {
+	if err := settleScript.Run(ctx, l.rdb, []string{key("moved")}, args...).Err(); err != nil && !errors.Is(err, redis.Nil) {
 		return fmt.Errorf("settle jobs: %w", err)
 	}
 	return nil

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -73,7 +74,7 @@ func (l *Ledger) Keep(ctx context.Context, name string, doc []byte) error {
 // Kept reads what Keep stored; nil: nothing.
 func (l *Ledger) Kept(ctx context.Context, name string) ([]byte, error) {
 	doc, err := l.rdb.Get(ctx, key("kept", name)).Bytes()
-	if err == redis.Nil {
+	if errors.Is(err, redis.Nil) {
 		return nil, nil
 	}
 	if err != nil {
