@@ -45,6 +45,15 @@ func (s *Store) head(ctx context.Context, r storage.Ref) (*s3.HeadObjectOutput, 
 // Open reads a part of an object. When the line is cut it goes on where it
 // was, as long as the object is still the same.
 func (s *Store) Open(ctx context.Context, r storage.Ref, off, n int64) (io.ReadCloser, error) {
+	return s.OpenSame(ctx, r, "", off, n)
+}
+
+// ErrChanged means that another object has taken the name meanwhile.
+var ErrChanged = errors.New("another object took its place")
+
+// OpenSame is Open of the object with this ETag, as Stat tells it; "" is any.
+// ErrChanged.
+func (s *Store) OpenSame(ctx context.Context, r storage.Ref, etag string, off, n int64) (io.ReadCloser, error) {
 	if off < 0 {
 		return nil, fmt.Errorf("open %s: offset %d is negative", r, off)
 	}
@@ -62,9 +71,15 @@ func (s *Store) Open(ctx context.Context, r storage.Ref, off, n int64) (io.ReadC
 	if n > 0 && n < math.MaxInt64-off {
 		b.end = off + n
 	}
+	if etag != "" {
+		b.in.IfMatch = &etag
+	}
 	if err := b.open(); err != nil {
-		if _, status := codeOf(err); status == http.StatusRequestedRangeNotSatisfiable {
+		switch _, status := codeOf(err); status {
+		case http.StatusRequestedRangeNotSatisfiable:
 			return http.NoBody, nil
+		case http.StatusPreconditionFailed:
+			return nil, fmt.Errorf("open %s: %w", r, ErrChanged)
 		}
 		return nil, s.fault("open", r, err)
 	}
@@ -138,7 +153,7 @@ func (b *body) resume(cut error) error {
 	}
 	b.line = http.NoBody
 	if _, status := codeOf(err); status == http.StatusPreconditionFailed || status == http.StatusRequestedRangeNotSatisfiable {
-		return fmt.Errorf("read %s: another object took its place meanwhile: read it anew", b.ref)
+		return fmt.Errorf("read %s: %w meanwhile: read it anew", b.ref, ErrChanged)
 	}
 	return b.store.fault("read", b.ref, err)
 }

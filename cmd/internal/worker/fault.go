@@ -13,6 +13,7 @@ import (
 	"bobine/encoder/ffmpeg"
 	"bobine/queue"
 	"bobine/storage"
+	"bobine/storage/s3"
 )
 
 // unreachable is a source that could not be read.
@@ -40,6 +41,10 @@ func heals(err error) bool {
 	var said *answered
 	if errors.As(err, &said) {
 		return said.code >= 500 || said.code == http.StatusTooManyRequests || said.code == http.StatusRequestTimeout
+	}
+	var refused *s3.Fault
+	if errors.As(err, &refused) {
+		return refused.Status == 0 || refused.Status >= 500 || refused.Status == http.StatusTooManyRequests
 	}
 	var slow net.Error
 	if errors.As(err, &slow) && slow.Timeout() || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errStalled) {

@@ -56,7 +56,7 @@ func (w *Worker) input(ctx context.Context, j queue.Job) (input, error) {
 		}
 		return near(u.Path), nil
 	}
-	if p, ok := w.store.(pather); ok {
+	if p, ok := w.store.(pather); ok && u.Scheme != "s3" {
 		if err := w.fetch(ctx, j, u); err != nil {
 			return input{}, err
 		}
@@ -72,6 +72,9 @@ func (w *Worker) input(ctx context.Context, j queue.Job) (input, error) {
 
 // remote is a source that does not lie on this machine.
 func (w *Worker) remote(ctx context.Context, j queue.Job, u *url.URL) (far, error) {
+	if u.Scheme == "s3" {
+		return w.bucket(ctx, j, u)
+	}
 	o, err := w.store.Stat(ctx, kept(j))
 	if errors.Is(err, storage.ErrNotExist) {
 		f, err := w.far(ctx, u)

@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bobine/cmd/internal/settings"
+	"bobine/cmd/internal/stores"
 	"bobine/encoder/ffmpeg"
 	"bobine/queue"
 	"bobine/queue/redisq"
 	"bobine/storage"
-	"bobine/storage/local"
 	"bobine/storage/state"
 )
 
@@ -41,6 +41,9 @@ type Worker struct {
 	scratch string
 	lock    io.Closer // of the scratch folder, while we live
 
+	buckets    *stores.Sources // of sources
+	closeStore func() error
+
 	mu    sync.Mutex
 	seq   int64
 	holds map[queue.Message]*hold
@@ -55,7 +58,7 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 	if err := walls(s.Strict, log); err != nil {
 		return nil, err
 	}
-	store, err := local.Open(s.Store)
+	store, closeStore, err := stores.Open(context.Background(), s.Store, s.S3)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +72,7 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 	}
 	w := &Worker{
 		Worker: s, log: log, ledger: ledger, store: store, encoder: enc, web: newClient(s.AllowHosts), host: host,
+		buckets: &stores.Sources{S3: s.S3}, closeStore: closeStore,
 		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[queue.Message]*hold{},
 	}
 	if w.scratch, w.lock, err = scratch(s.Scratch); err != nil {
@@ -84,6 +88,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer os.Remove(w.scratch + ".lock")
 	defer os.RemoveAll(w.scratch)
 	defer w.web.CloseIdleConnections()
+	defer w.closeStore()
+	defer w.buckets.Close()
 	q, err := redisq.New(w.Redis)
 	if err != nil {
 		return err
