@@ -36,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"status":    status,
 			"farm-up":   farmUp,
 			"farm-stop": farmStop,
+			"job":       jobOf,
 		},
 	})
 }
@@ -68,6 +69,12 @@ type farmKey struct{}
 
 // upProcess is the `bobine up` of a script.
 type upProcess struct{ cmd *exec.Cmd }
+
+// jobOf puts the first word of the last output, a job's id, into $JOB.
+func jobOf(ts *testscript.TestScript, _ bool, _ []string) {
+	id, _, _ := strings.Cut(ts.ReadFile("stdout"), " ")
+	ts.Setenv("JOB", id)
+}
 
 // farmUp starts bobine up and waits until it says that it takes jobs:
 // farm-up DATA [ARG…].
