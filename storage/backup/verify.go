@@ -107,11 +107,11 @@ func (v *verifier) films(ctx context.Context) error {
 		switch {
 		case err == nil && string(have) == string(want):
 			continue
-		case err != nil && !errors.Is(err, storage.ErrNotExist):
+		case err != nil && !errors.Is(err, storage.ErrNotExist) && !errors.Is(err, storage.ErrDigest):
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
 		x := Finding{Job: v.film.Job.ID, Place: p.Name, Ref: Ref(v.film.Job.ID), What: Damaged}
-		if err != nil {
+		if errors.Is(err, storage.ErrNotExist) {
 			x.What = Missing
 		}
 		if v.Repair {

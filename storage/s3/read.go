@@ -130,7 +130,7 @@ func (b *body) Read(p []byte) (int, error) {
 		case b.ctx.Err() != nil:
 			return n, b.store.fault("read", b.ref, b.ctx.Err())
 		case b.at >= b.end: // all is there, and is not what the server's checksum says
-			return n, b.store.fault("read", b.ref, err)
+			return n, b.store.fault("read", b.ref, fmt.Errorf("%w: %w", storage.ErrDigest, err))
 		}
 		if err := b.resume(err); err != nil || n > 0 {
 			return n, err

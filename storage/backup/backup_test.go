@@ -1,0 +1,208 @@
+package backup_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"bobine/encoder/packaging"
+	"bobine/queue"
+	"bobine/storage"
+	"bobine/storage/backup"
+)
+
+func seeds(t testing.TB, n int) int {
+	t.Helper()
+	if s := os.Getenv("BOBINE_TEST_SEEDS"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// A copy that is cut short anywhere is taken up where it was, and never says
+// that it is whole before it is.
+func TestCopyKilled(t *testing.T) {
+	own := folder(t, "own")
+	_, items := publish(t, own, "film")
+	clean := &mortal{Store: folder(t, "x").Store}
+	if _, err := backup.Copy(t.Context(), own.Place, backup.Place{Name: "x", Store: clean}, items); err != nil {
+		t.Fatal(err)
+	}
+	for seed := range seeds(t, 60) {
+		rng := rand.New(rand.NewPCG(uint64(seed), 1))
+		to := folder(t, "copy")
+		for try := range 3 {
+			m := &mortal{Store: to.Store, dies: 1 + rng.IntN(clean.calls), done: rng.IntN(2) == 0, lies: rng.IntN(4) == 0}
+			_, err := backup.Copy(t.Context(), own.Place, backup.Place{Name: "copy", Store: m}, items)
+			if lacks := equal(t, to.Store, items); err == nil && lacks != nil {
+				t.Fatalf("seed %d, try %d: copied, but %v", seed, try, lacks)
+			}
+			if m.claimed > 0 && err == nil {
+				t.Fatalf("seed %d, try %d: the store lost %d bodies in silence, and nobody noticed", seed, try, m.claimed)
+			}
+		}
+		tally, err := backup.Copy(t.Context(), own.Place, to.Place, items)
+		if lacks := equal(t, to.Store, items); err != nil || lacks != nil || tally.Files != len(items) {
+			t.Fatalf("seed %d: %+v, %v, %v", seed, tally, err, lacks)
+		}
+		if tally, err = backup.Copy(t.Context(), own.Place, to.Place, items); err != nil || tally.Copied != 0 {
+			t.Fatalf("seed %d: what is there was copied again: %+v, %v", seed, tally, err)
+		}
+	}
+}
+
+// The last of the items is there when all others are, whatever happens.
+func TestCopyOrder(t *testing.T) {
+	own := folder(t, "own")
+	_, items := publish(t, own, "film")
+	last := items[len(items)-1].Ref
+	for n := 1; ; n++ {
+		to := folder(t, "copy")
+		m := &mortal{Store: to.Store, dies: n, done: true}
+		_, err := backup.Copy(t.Context(), own.Place, backup.Place{Name: "copy", Store: m}, items)
+		if err == nil {
+			break
+		}
+		if _, err := to.Store.Stat(t.Context(), last); err == nil {
+			if lacks := equal(t, to.Store, items); lacks != nil {
+				t.Fatalf("killed at call %d: the record is there, but %v", n, lacks)
+			}
+		}
+	}
+}
+
+// What is damaged is not copied, and is not taken for a copy.
+func TestCopyDamaged(t *testing.T) {
+	s3 := buckets(t, "films", "copies")
+	for what, pair := range map[string][2]place{
+		"folders": {folder(t, "own"), folder(t, "copy")}, "buckets": {s3[0], s3[1]}, "folder and bucket": {folder(t, "own"), s3[1]},
+	} {
+		own, to := pair[0], pair[1]
+		_, items := publish(t, own, "damaged "+what)
+		harm(t, own, items[1].Ref, 0)
+		if _, err := backup.Copy(t.Context(), own.Place, to.Place, items); err == nil {
+			t.Errorf("%s: a damaged film was copied", what)
+		}
+		if _, err := to.Store.Stat(t.Context(), items[len(items)-1].Ref); !errors.Is(err, storage.ErrNotExist) {
+			t.Errorf("%s: the copy's record is there: %v", what, err)
+		}
+	}
+}
+
+// One bit, one object, half an object: in either place everything is found,
+// and mended from the other.
+func TestVerify(t *testing.T) {
+	s3 := buckets(t, "films", "copies")
+	for what, pair := range map[string][2]place{
+		"folders": {folder(t, "own"), folder(t, "copy")}, "buckets": {s3[0], s3[1]}, "bucket and folder": {s3[0], folder(t, "copy")},
+	} {
+		own, to := pair[0], pair[1]
+		places := []backup.Place{own.Place, to.Place}
+		id := "film of " + what
+		f, items := publish(t, own, id)
+		if _, err := backup.Copy(t.Context(), own.Place, to.Place, items); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if err := backup.Save(t.Context(), to.Store, f); err != nil {
+			t.Fatal(err)
+		}
+		all := append(items, backup.Item{Ref: backup.Ref(id)})
+		deep := backup.Options{Deep: true, Repair: true}
+		for n, i := range all {
+			for _, p := range pair {
+				did := harm(t, p, i.Ref, n)
+				r, err := backup.Verify(t.Context(), id, places, deep)
+				if err != nil || len(r.Findings) != 1 || !r.Findings[0].Repaired || r.Findings[0].Ref != i.Ref || r.Findings[0].Place != p.Name {
+					t.Errorf("%s: %s in %s: found %s, %v", what, did, p.Name, names(r.Findings), err)
+				}
+				if lacks := equal(t, p.Store, items); lacks != nil {
+					t.Errorf("%s: %s in %s: after the repair %v", what, did, p.Name, lacks)
+				}
+			}
+		}
+		r, err := backup.Verify(t.Context(), id, places, deep)
+		if err != nil || len(r.Findings) != 0 || r.Objects != 2*len(items) {
+			t.Errorf("%s: when all is mended: %+v, %v", what, r, err)
+		}
+	}
+}
+
+// What is damaged everywhere is told, and nothing is made worse.
+func TestVerifyLost(t *testing.T) {
+	own, to := folder(t, "own"), folder(t, "copy")
+	f, items := publish(t, own, "film")
+	if _, err := backup.Copy(t.Context(), own.Place, to.Place, items); err != nil {
+		t.Fatal(err)
+	}
+	if err := backup.Save(t.Context(), to.Store, f); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []place{own, to} {
+		harm(t, p, items[0].Ref, 0)
+	}
+	places := []backup.Place{own.Place, to.Place}
+	if r, err := backup.Verify(t.Context(), "film", places, backup.Options{Repair: true}); err != nil || len(r.Findings) != 0 {
+		t.Errorf("a look at sizes alone found %s, %v", names(r.Findings), err)
+	}
+	r, err := backup.Verify(t.Context(), "film", places, backup.Options{Deep: true, Repair: true})
+	if err != nil || len(r.Findings) != 2 || r.Findings[0].Repaired || r.Findings[1].Repaired || r.Findings[0].Error == "" {
+		t.Errorf("found %s, %v", names(r.Findings), err)
+	}
+	if _, err := backup.Verify(t.Context(), "never", places, backup.Options{}); !errors.Is(err, storage.ErrNotExist) {
+		t.Errorf("a film nobody knows: %v", err)
+	}
+}
+
+// A film lost in one place comes back from the other, whole.
+func TestFind(t *testing.T) {
+	own, to := folder(t, "own"), folder(t, "copy")
+	f, items := publish(t, own, "film")
+	if _, err := backup.Copy(t.Context(), own.Place, to.Place, items); err != nil {
+		t.Fatal(err)
+	}
+	f.Job.Copies = []queue.Copy{{To: "copy"}}
+	if err := backup.Save(t.Context(), to.Store, f); err != nil {
+		t.Fatal(err)
+	}
+	empty := folder(t, "own")
+	places := []backup.Place{empty.Place, to.Place}
+	if r, err := backup.Verify(t.Context(), "film", places, backup.Options{Repair: true}); err != nil || len(r.Findings) != len(items)+1 {
+		t.Errorf("found %s, %v", names(r.Findings), err)
+	}
+	if lacks := equal(t, empty.Store, items); lacks != nil {
+		t.Error(lacks)
+	}
+	got, err := backup.Find(t.Context(), "film", empty.Place)
+	if err != nil || len(got.Job.Copies) != 1 {
+		t.Errorf("the film that came back is %+v, %v", got.Job, err)
+	}
+	if r, err := got.Read(t.Context(), empty.Place); err != nil || len(r.Files) != len(items)-2 {
+		t.Errorf("its record is %+v, %v", r, err)
+	}
+	harm(t, empty, storage.Join(f.Job.Root(), packaging.Log), 0)
+	if _, err := got.Read(t.Context(), empty.Place); !errors.Is(err, storage.ErrDigest) {
+		t.Errorf("a damaged record was read: %v", err)
+	}
+}
+
+// Every film is due once in each span.
+func TestDue(t *testing.T) {
+	day := time.Date(2027, 1, 1, 3, 0, 0, 0, time.UTC)
+	for n := range 500 {
+		job, due := queue.NewID(day)+strconv.Itoa(n), 0
+		for d := range 30 {
+			if backup.Due(job, day.AddDate(0, 0, d), 30*24*time.Hour) {
+				due++
+			}
+		}
+		if due != 1 {
+			t.Fatalf("%s is due on %d of 30 days", job, due)
+		}
+	}
+}
