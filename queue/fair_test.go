@@ -330,6 +330,22 @@ func TestRushStartsAtOnce(t *testing.T) {
 	}
 }
 
+// A partner that asks for everything at once gets no more than its share, but
+// for its credit.
+func TestHurryIsNoShare(t *testing.T) {
+	s := newSim(16)
+	for _, p := range []string{"calm", "pushy"} {
+		s.partner(p, 1, 1)
+	}
+	s.drop("calm", 100, 20, 24*time.Hour)
+	s.drop("pushy", 100, 20, time.Minute)
+	s.until(noon.Add(40 * time.Minute))
+	const credit, chunks = 7200, 16 * chunkTime
+	if more := s.work["pushy"] - s.work["calm"]; more > credit+chunks {
+		t.Errorf("in %.0f s of work the pushy partner got %.0f s more", s.work["pushy"]+s.work["calm"], more)
+	}
+}
+
 // Nobody starves: whatever the mixture, all that waits ends.
 func TestAllEnd(t *testing.T) {
 	s := newSim(4)

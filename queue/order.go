@@ -41,7 +41,9 @@ type Charge struct {
 // Choose picks up to n tasks, in order, of partners that are not paused:
 //
 //   - those that an operator bumped, then those without slack, whoever's they
-//     are and whatever their partner's ceiling, by earliest deadline;
+//     are and whatever their partner's ceiling, by earliest deadline. A rush
+//     job chose its own deadline: it counts only on its partner's credit, or
+//     who asks for the impossible would be served before all;
 //   - below the ceilings, rush tasks by earliest deadline, as far as their
 //     partner's credit goes;
 //   - below the ceilings, all others by start-time fair queueing: of the
@@ -120,16 +122,22 @@ func (l *Lane) late(now time.Time) []Task {
 // offer is the task a lane would run next, if it may.
 func (c *chooser) offer(l *Lane) next {
 	l.Heads, l.Late = c.rest(l.Heads), c.rest(l.Late)
-	switch {
-	case l.Paused:
+	if l.Paused {
 		return next{}
-	case len(l.Heads) > 0 && l.Heads[0].Bumped:
+	}
+	if len(l.Heads) > 0 && l.Heads[0].Bumped {
 		return next{l, bumped, &l.Heads[0]}
-	case len(l.Late) > 0:
-		return next{l, late, &l.Late[0]}
+	}
+	onCredit := l.start(c.clock) <= c.clock+credit
+	for i := range l.Late {
+		if t := &l.Late[i]; !c.taken[t.ID] && (onCredit || !t.Rush) {
+			return next{l, late, t}
+		}
+	}
+	switch {
 	case len(l.Heads) == 0 || l.full():
 		return next{}
-	case l.Heads[0].Rush && l.start(c.clock) <= c.clock+credit:
+	case onCredit && l.Heads[0].Rush:
 		return next{l, rush, &l.Heads[0]}
 	}
 	return next{l, fair, &l.Heads[0]}

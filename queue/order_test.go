@@ -76,6 +76,7 @@ func TestChoose(t *testing.T) {
 		"bumped before late":           {[]queue.Lane{lane("a", 0, wait("a", "a1", time.Minute)), lane("b", 900, wait("b", "b1", day, isBumped))}, 0, "b1! a1!"},
 		"a rush job":                   {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 3000, wait("b", "b1", 4*time.Hour, isRush), wait("b", "b2", time.Hour))}, 0, "b1! a1 b2"},
 		"a rush job on no credit":      {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 7201, wait("b", "b1", 4*time.Hour, isRush))}, 0, "a1 b1"},
+		"late by its own choice":       {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 7201, wait("b", "b1", time.Minute, isRush), wait("b", "b2", 5*time.Minute))}, 0, "b2! a1 b1"},
 		"a rush job at the ceiling":    {[]queue.Lane{with(lane("b", 0, wait("b", "b1", 4*time.Hour, isRush)), func(l *queue.Lane) { l.Ceiling, l.Running = 1, 1 })}, 0, ""},
 		"late behind others, as read":  {[]queue.Lane{with(lane("a", 0, wait("a", "a1", time.Hour), wait("a", "a2", 2*time.Hour)), func(l *queue.Lane) { l.Late = []queue.Task{wait("a", "a9", day, func(t *queue.Task) { t.Need = day })} })}, 0, "a9! a1 a2"},
 		"late and in front, but once":  {[]queue.Lane{with(lane("a", 0, wait("a", "a1", 0), wait("a", "a2", time.Second)), func(l *queue.Lane) { l.Late = l.Heads })}, 0, "a1! a2!"},
@@ -179,7 +180,7 @@ func TestChooseKeepsItsRules(t *testing.T) {
 		for _, l := range in {
 			for _, w := range l.Heads {
 				full := l.Ceiling > 0 && l.Running+running[l.Partner] >= l.Ceiling
-				if !chosen[w.ID] && !l.Paused && (!full || w.Urgent(noon)) {
+				if !chosen[w.ID] && !l.Paused && (!full || w.Bumped || w.Urgent(noon) && !w.Rush) {
 					r.Fatalf("%s was left although it may run", w.ID)
 				}
 			}
