@@ -23,6 +23,7 @@ type Config struct {
 	API         API           `yaml:"api"`
 	Redis       Redis         `yaml:"redis"`
 	Storage     Storage       `yaml:"storage"`
+	Backup      Backup        `yaml:"backup"`
 	Encode      Encode        `yaml:"encode"`
 	Fleet       Fleet         `yaml:"fleet"`
 	Sources     Sources       `yaml:"sources"`
@@ -76,9 +77,11 @@ type Fleet struct {
 	Slots   int `yaml:"slots"` // 0: one for each core
 }
 
-// Sources is what may be fetched.
+// Sources is what may be fetched, and what becomes of it.
 type Sources struct {
-	AllowHosts []string `yaml:"allow_hosts"`
+	AllowHosts []string      `yaml:"allow_hosts"`
+	After      string        `yaml:"after"` // "keep", "archive" or "delete", once every second copy is proved
+	Wait       time.Duration `yaml:"wait"`  // from the job's end to that
 }
 
 // Secrets is where the key lies that seals the partners' secrets.
@@ -125,7 +128,8 @@ func Default() Config {
 		API:     API{Listen: "127.0.0.1:8640"},
 		Encode:  Encode{Chunk: 12 * time.Second, Attempts: 3, Sandbox: "prefer"},
 		Fleet:   Fleet{Workers: 1},
-		Sources: Sources{AllowHosts: []string{}},
+		Sources: Sources{AllowHosts: []string{}, After: "keep", Wait: 7 * 24 * time.Hour},
+		Backup:  Backup{Copies: []Copy{}, Scrub: 30 * 24 * time.Hour},
 		Storage: Storage{S3: S3{Checksums: "when_supported"}},
 		Lease:   Lease{Silence: 20 * time.Second, Beat: 2 * time.Second},
 		Arrivals: Arrivals{

@@ -35,6 +35,10 @@ func keysOf(section reflect.Value, prefix string) []key {
 		case reflect.Struct:
 			out = append(out, keysOf(f, path+".")...)
 		case reflect.Map: // its keys are the file's to name: see partner
+		case reflect.Slice:
+			if f.Type().Elem().Kind() != reflect.Struct { // else see copies
+				out = append(out, key{path, f})
+			}
 		default:
 			out = append(out, key{path, f})
 		}
@@ -50,6 +54,12 @@ func (k key) set(text string) error {
 		*f = text
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
+		if days, ok := strings.CutSuffix(text, "d"); ok && err != nil {
+			var n int
+			if n, err = strconv.Atoi(days); err == nil && within(n, -9999, 9999) {
+				d = time.Duration(n) * 24 * time.Hour
+			}
+		}
 		if err != nil {
 			return k.wrong(text, "want a duration such as 24h, 90s or 1m30s")
 		}

@@ -52,6 +52,7 @@ func (c Config) problems() Problems {
 		"want none while redis.url is empty: the redis-server of our own makes its own password")
 
 	p = append(p, c.Storage.problems()...)
+	p = append(p, c.backupProblems()...)
 
 	must(within(c.Encode.Chunk, 2*time.Second, 10*time.Minute), "encode.chunk", c.Encode.Chunk, "want 2s to 10m")
 	must(within(c.Encode.Attempts, 1, 20), "encode.attempts", c.Encode.Attempts, "want 1 to 20")
