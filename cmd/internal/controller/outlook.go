@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"bobine/queue"
@@ -64,7 +63,7 @@ func (c *Controller) outlook(ctx context.Context, j queue.Job, tasks []queue.Tas
 			ahead = c.oracle.weigh(j.Profile, sample).Many(o.place)
 		}
 	}
-	if before := outBefore(j, tasks, v.out); len(before) > 0 {
+	if before := outBefore(j, v.out); len(before) > 0 {
 		ahead = ahead.Plus(c.oracle.weigh(j.Profile, before).Many(len(before)))
 	}
 	if v.slots == 0 || j.Paused || v.terms.Paused || j.Await != nil || len(tasks) == 0 {
@@ -82,16 +81,10 @@ func (c *Controller) outlook(ctx context.Context, j queue.Job, tasks []queue.Tas
 
 // outBefore are the tasks of other jobs of its partner that a job comes after
 // and that are out already: of a probe the whole film is to come.
-func outBefore(j queue.Job, tasks, out []queue.Task) []queue.Task {
-	own := math.Inf(1)
-	for _, t := range tasks {
-		if !t.State.Ended() {
-			own = min(own, t.Order())
-		}
-	}
+func outBefore(j queue.Job, out []queue.Task) []queue.Task {
 	var before []queue.Task
 	for _, t := range out {
-		if t.Job != j.ID && t.Order() < own {
+		if t.Job != j.ID && !t.Deadline.After(j.Deadline) {
 			before = append(before, t)
 		}
 	}
