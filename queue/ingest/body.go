@@ -3,9 +3,7 @@ package ingest
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -76,68 +74,121 @@ func Parse(body []byte, now time.Time) (Told, error) {
 // unambiguous: encoding/json alone takes the last of two equal keys, and any
 // spelling of them.
 func object(body []byte) (map[string]json.RawMessage, error) {
-	if len(body) > MaxBody {
+	switch {
+	case len(body) > MaxBody:
 		return nil, malformed("body", "is longer than %d bytes", MaxBody)
-	}
-	if !utf8.Valid(body) {
+	case !utf8.Valid(body):
 		return nil, malformed("body", "is not UTF-8")
+	case !json.Valid(body):
+		var v json.RawMessage
+		return nil, malformed("body", "is not JSON: %v", json.Unmarshal(body, &v))
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if err := unambiguous(d, 0); err != nil {
-		return nil, malformed("body", "%v", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, malformed("body", "goes on after its end")
-	}
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal(body, &top); err != nil || top == nil {
+	if body = bytes.TrimSpace(body); body[0] != '{' {
 		return nil, malformed("body", "is not a JSON object")
 	}
-	return top, nil
+	s := scan{text: body, members: map[string]json.RawMessage{}}
+	if err := s.value(0); err != nil {
+		return nil, malformed("body", "%v", err)
+	}
+	return s.members, nil
 }
 
-// unambiguous reads one value.
-func unambiguous(d *json.Decoder, depth int) error {
-	t, err := d.Token()
-	if errors.Is(err, io.EOF) {
-		return errors.New("ends too early")
-	}
-	if err != nil {
-		return fmt.Errorf("is not JSON: %w", err)
-	}
-	open, ok := t.(json.Delim)
-	if !ok {
-		return nil
-	}
-	if depth == maxDepth {
+// scan walks over valid JSON.
+type scan struct {
+	text    []byte
+	at      int
+	keys    []string // of the objects that are open
+	members map[string]json.RawMessage
+}
+
+// value passes one value, and what surrounds it.
+func (s *scan) value(depth int) error {
+	s.space()
+	c := s.text[s.at]
+	switch {
+	case c == '"':
+		s.str()
+	case c != '{' && c != '[':
+		for s.at < len(s.text) && !bytes.ContainsRune([]byte(",]} \t\r\n"), rune(s.text[s.at])) {
+			s.at++
+		}
+	case depth == maxDepth:
 		return fmt.Errorf("has more than %d levels", maxDepth)
+	default:
+		s.at++
+		if err := s.inside(c == '{', depth); err != nil {
+			return err
+		}
 	}
-	var keys []string
-	for d.More() {
-		if open == '{' {
-			t, err := d.Token()
-			if err != nil {
-				return fmt.Errorf("is not JSON: %w", err)
-			}
-			key := t.(string)
-			for _, k := range keys {
+	s.space()
+	return nil
+}
+
+// inside passes the rest of an object or a list that was opened.
+func (s *scan) inside(object bool, depth int) error {
+	first := len(s.keys)
+	for s.space(); s.text[s.at] != '}' && s.text[s.at] != ']'; {
+		var key string
+		if object {
+			key = s.str()
+			for _, k := range s.keys[first:] {
 				if strings.EqualFold(k, key) {
 					return fmt.Errorf("has the key %.80q twice", key)
 				}
 			}
-			if keys = append(keys, key); len(keys) > maxKeys {
+			if s.keys = append(s.keys, key); len(s.keys)-first > maxKeys {
 				return fmt.Errorf("has more than %d keys in one object", maxKeys)
 			}
+			s.space()
+			s.at++ // the colon
 		}
-		if err := unambiguous(d, depth+1); err != nil {
+		begin := s.at
+		if err := s.value(depth + 1); err != nil {
 			return err
 		}
+		if depth == 0 {
+			s.members[key] = bytes.TrimSpace(s.text[begin:s.at])
+		}
+		if s.text[s.at] == ',' {
+			s.at++
+			s.space()
+		}
 	}
-	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("is not JSON: %w", err)
-	}
+	s.at++
+	s.keys = s.keys[:first]
 	return nil
+}
+
+func (s *scan) space() {
+	for s.at < len(s.text) && strings.IndexByte(" \t\r\n", s.text[s.at]) >= 0 {
+		s.at++
+	}
+}
+
+// str passes a string.
+func (s *scan) str() string {
+	begin := s.at
+	for s.at++; s.text[s.at] != '"'; s.at++ {
+		if s.text[s.at] == '\\' {
+			s.at++
+		}
+	}
+	s.at++
+	text, _ := plain(s.text[begin:s.at])
+	return text
+}
+
+// plain is the text of a JSON string; false for another value.
+func plain(raw []byte) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
 }
 
 // maxKeys bounds the comparing of keys, which is quadratic.

@@ -35,11 +35,10 @@ func (f *form) text(key string, most int) string {
 	if !ok || string(raw) == "null" {
 		return ""
 	}
-	var s string
-	switch err := json.Unmarshal(raw, &s); {
-	case err != nil:
+	s, ok := plain(raw)
+	switch {
+	case !ok:
 		f.refuse(key, "is not a string")
-		return ""
 	case utf8.RuneCountInString(s) > most:
 		f.refuse(key, "has more than %d characters", most)
 	case strings.ContainsFunc(s, control):

@@ -135,17 +135,18 @@ func TestParseRefuses(t *testing.T) {
 		body string
 		want []string // each in the text
 	}{
-		"nothing":                  {``, []string{"ends too early"}},
+		"nothing":                  {``, []string{"not JSON"}},
 		"no object":                {`[]`, []string{"not a JSON object"}},
 		"null":                     {`null`, []string{"not a JSON object"}},
 		"half":                     {`{"source":"s3://in/a"`, []string{"body"}},
-		"more than one":            {`{"source":"s3://in/a"}{}`, []string{"goes on after its end"}},
+		"more than one":            {`{"source":"s3://in/a"}{}`, []string{"not JSON"}},
 		"not UTF-8":                {"{\"source\":\"s3://in/\xff\"}", []string{"not UTF-8"}},
 		"twice the same":           {`{"source":"s3://in/a","source":"s3://in/b"}`, []string{`"source" twice`}},
 		"twice, spelt otherwise":   {`{"source":"s3://in/a","Source":"s3://in/b"}`, []string{`"Source" twice`}},
 		"twice, deep inside":       {strings.Replace(created("a"), `"size":1024`, `"key":"b"`, 1), []string{`"key" twice`}},
-		"too deep":                 {`{"source":` + deep + `}`, []string{"levels"}},
-		"too deep in S3's":         {`{"Records":` + deep + `}`, []string{"levels"}},
+		"a bottomless list":        {`{"source":` + deep + `}`, []string{"depth"}},
+		"a bottomless list of S3":  {`{"Records":` + deep + `}`, []string{"depth"}},
+		"too deep":                 {`{"source":` + deep[9980:10020] + `}`, []string{"16 levels"}},
 		"a crowd of keys":          {many(20000)[:MaxBody-1], []string{"body"}},
 		"too many keys":            {many(200), []string{"more than 100 keys"}},
 		"too long":                 {`{"source":"` + strings.Repeat("a", MaxBody) + `"}`, []string{"longer than"}},
@@ -218,6 +219,17 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(tusHook("post-finish", `"Storage":{"Type":"s3store","Bucket":"in","Key":"k"}`)))
 	f.Add([]byte(`{"source":"https://h/%2f..","parameters":{"a":"b"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		if members, err := object(body); err == nil {
+			var want map[string]json.RawMessage
+			if err := json.Unmarshal(body, &want); err != nil || len(want) != len(members) {
+				t.Fatalf("got %q, want %q (%v)", members, want, err)
+			}
+			for k, v := range want {
+				if string(v) != string(members[k]) {
+					t.Errorf("%q is %q, want %q", k, members[k], v)
+				}
+			}
+		}
 		told, err := Parse(body, noon)
 		if err != nil {
 			return
