@@ -43,6 +43,9 @@ func (a *app) report(c configs.Config, j api.Job, all bool) {
 	if s := j.Source; s != nil {
 		field("source", "%s", sourceLine(*s))
 	}
+	for _, c := range j.Copies {
+		field("copy", "%s, %d files, %s, proved %s", c.To, c.Files, bytesText(c.Bytes), clock(c.Verified))
+	}
 	for _, warning := range j.Warnings {
 		field("warning", "%s", warning)
 	}

@@ -31,6 +31,7 @@ type Job struct {
 	Source     *Source     `json:"source" doc:"null until probed"`
 	Renditions []Rendition `json:"renditions" doc:"Empty until verified"`
 	Outputs    *Outputs    `json:"outputs" doc:"null until published"`
+	Copies     []Copy      `json:"copies" doc:"Second copies, each seen to be whole; empty until backed up, or where backup is off"`
 	Checks     []Check     `json:"checks"`
 	Warnings   []string    `json:"warnings"`
 	Attempts   int         `json:"attempts" doc:"Handed out, over all tasks"`
@@ -71,6 +72,14 @@ type Audio struct {
 	SampleRate int     `json:"sample_rate"`
 	Language   string  `json:"language,omitempty"`
 	Duration   float64 `json:"duration_s"`
+}
+
+// Copy is a second copy of all that was published, and of the source.
+type Copy struct {
+	To       string    `json:"to"`
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`
+	Verified time.Time `json:"verified" doc:"When every file was last seen to be there and equal"`
 }
 
 // Rendition is one picture, sound or track of words that was made.

@@ -23,12 +23,15 @@ func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, ba
 		Created: j.Created, Started: moment(j.Started), Ended: moment(j.Ended),
 		ETA: m.eta(j, now), Deadline: j.Deadline,
 		Source: source(j), Renditions: []Rendition{}, Outputs: outputs(j, base),
-		Checks: []Check{}, Warnings: append([]string{}, j.Warnings...),
+		Copies: []Copy{}, Checks: []Check{}, Warnings: append([]string{}, j.Warnings...),
 		Attempts: j.Attempts, Bumped: j.Bumped, Paused: j.Paused, Error: fault(j.Error),
 	}
 	v.Slack = slack(v, now)
 	for _, r := range j.Renditions {
 		v.Renditions = append(v.Renditions, Rendition(r))
+	}
+	for _, c := range j.Copies {
+		v.Copies = append(v.Copies, Copy(c))
 	}
 	for _, c := range j.Checks {
 		v.Checks = append(v.Checks, Check{c.Name, c.OK, c.Detail})
@@ -71,6 +74,7 @@ var kinds = map[queue.State][]queue.Kind{
 	queue.Encoding:   {queue.KindVideo, queue.KindAudio, queue.KindCaptions},
 	queue.Verifying:  {queue.KindVerify},
 	queue.Publishing: {queue.KindPublish},
+	queue.BackingUp:  {queue.KindBackup},
 }
 
 // closingWork is what the check and the playlists will weigh each, while their

@@ -20,6 +20,7 @@ type view struct {
 	profile   encoder.Profile
 	noProfile error // why there is none
 	chunk     time.Duration
+	copies    []string                                   // places that must hold a second copy before a job is done
 	estimate  func(j queue.Job, all, fresh []queue.Task) // fills Cost and Need of new tasks; nil: they stay unknown
 }
 
@@ -118,8 +119,7 @@ func (s *step) next() (queue.Event, error) {
 		s.job.Outputs = o.Outputs
 		return queue.Shown, nil
 	case queue.BackingUp:
-		s.warn("no second copy was made: backup is off on this farm")
-		return queue.Copied, nil
+		return s.backedUp()
 	}
 	return "", nil
 }

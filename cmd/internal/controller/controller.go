@@ -22,10 +22,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"bobine/cmd/internal/api"
+	"bobine/cmd/internal/arrivals"
 	"bobine/cmd/internal/deliver"
 	"bobine/cmd/internal/partners"
 	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/stores"
+	"bobine/cmd/internal/uploads"
 	"bobine/cmd/internal/web"
 	"bobine/configs"
 	"bobine/encoder"
@@ -58,6 +60,10 @@ type Controller struct {
 	queue    *redisq.Queue
 	store    storage.Store
 	partners *partners.Book
+	buckets  stores.Sources // of sources
+	eyes     arrivals.Eyes
+	desk     *arrivals.Desk
+	uploads  *uploads.Desk
 	provider *local.Provider
 	silence  *silence
 	oracle   *oracle
@@ -81,14 +87,14 @@ func New(ctx context.Context, o Options) (c *Controller, err error) {
 	c = &Controller{
 		config: o.Config, version: o.Version, log: o.Log, token: rand.Text(),
 		silence: newSilence(o.Config.Lease.Silence), oracle: newOracle(),
-		poke: make(chan struct{}, 1), stopping: make(chan struct{}),
+		buckets: stores.Sources{S3: o.Config.Storage.S3}, poke: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.openPartners, c.listen} {
+	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.openPartners, c.listen, c.openDesk} {
 		if err := open(ctx); err != nil {
 			return c, err
 		}
@@ -122,7 +128,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
-		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
+		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Hooks: c.desk, Uploads: c.uploads, Partner: c.isPartner, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
 		Pages: web.NewHandler(web.Options{Farm: c, Base: c.public()}), Log: c.log,
 	})
 	g, gctx := errgroup.WithContext(ctx)
@@ -147,6 +153,9 @@ func (c *Controller) Run(ctx context.Context) error {
 		Ledger: c.ledger, Endpoint: c.endpoint, Disable: c.mute, Allow: c.config.Sources.AllowHosts, Log: c.log,
 	})
 	g.Go(func() error { return sender.Run(gctx) })
+	if err := c.gather(gctx, g); err != nil {
+		g.Go(func() error { return err })
+	}
 	c.log.Info("farm is up", "url", c.URL(), "data", c.config.Data)
 	err := g.Wait()
 	close(c.stopping)
@@ -293,7 +302,7 @@ func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.L
 		return nil, nil, err
 	}
 	line, err := json.Marshal(settings.Worker{
-		Redis: c.conn, Store: c.place, S3: c.config.Storage.S3, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
+		Redis: c.conn, Store: c.place, S3: c.config.Storage.S3, Copies: c.config.Backup.Copies, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
 		Beat: c.config.Lease.Beat, Attempts: c.config.Encode.Attempts,
 		AllowHosts: c.config.Sources.AllowHosts, Strict: c.config.Encode.Sandbox == "require", Version: c.version, Log: c.config.Log,
 	})

@@ -142,7 +142,7 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 // advanceJob moves one job as far as it goes. The first result is false when
 // somebody else changed it meanwhile: look again.
 func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (bool, error) {
-	v := view{chunk: c.config.Encode.Chunk, estimate: c.oracle.fill}
+	v := view{chunk: c.config.Encode.Chunk, copies: c.copies(), estimate: c.oracle.fill}
 	var err error
 	if v.job, err = c.ledger.Job(ctx, id); err != nil {
 		return false, err

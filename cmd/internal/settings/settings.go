@@ -15,18 +15,19 @@ import (
 
 // Worker is all a worker needs to know. It travels as one line of JSON.
 type Worker struct {
-	Redis      state.Conn    `json:"redis"`
-	Store      string        `json:"store"` // a folder, or s3://bucket/prefix
-	S3         configs.S3    `json:"s3"`
-	Scratch    string        `json:"scratch"` // folder; the worker makes one of its own below
-	Slots      int           `json:"slots"`
-	Token      string        `json:"token,omitempty"` // of the launch it answers
-	Beat       time.Duration `json:"beat"`
-	Attempts   int           `json:"attempts"`              // failures of one task before it fails for good
-	AllowHosts []string      `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
-	Strict     bool          `json:"strict,omitempty"`      // work only where the sandbox holds
-	Version    string        `json:"version"`
-	Log        configs.Log   `json:"log"`
+	Redis      state.Conn     `json:"redis"`
+	Store      string         `json:"store"` // a folder, or s3://bucket/prefix
+	S3         configs.S3     `json:"s3"`
+	Copies     []configs.Copy `json:"copies,omitempty"`
+	Scratch    string         `json:"scratch"` // folder; the worker makes one of its own below
+	Slots      int            `json:"slots"`
+	Token      string         `json:"token,omitempty"` // of the launch it answers
+	Beat       time.Duration  `json:"beat"`
+	Attempts   int            `json:"attempts"`              // failures of one task before it fails for good
+	AllowHosts []string       `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
+	Strict     bool           `json:"strict,omitempty"`      // work only where the sandbox holds
+	Version    string         `json:"version"`
+	Log        configs.Log    `json:"log"`
 }
 
 // Read takes the settings off a worker's standard input. The channel is

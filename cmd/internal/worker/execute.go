@@ -37,6 +37,8 @@ func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, erro
 		return w.verify(ctx, j)
 	case queue.KindPublish:
 		return w.publish(ctx, j)
+	case queue.KindBackup:
+		return w.backup(ctx, j)
 	}
 	return queue.Outcome{}, fmt.Errorf("task %s: this worker does not know the kind %q: is it older than the controller?", t.ID, t.Kind)
 }
@@ -226,6 +228,9 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 		if err := w.create(ctx, name(f.Name), f); err != nil {
 			return queue.Outcome{}, err
 		}
+	}
+	if err := w.writeDown(ctx, j, out, pub); err != nil {
+		return queue.Outcome{}, err
 	}
 	keep := map[storage.Ref]bool{name(packaging.Log): true}
 	for _, f := range pub.record.Files {

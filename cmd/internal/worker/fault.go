@@ -74,12 +74,15 @@ func faultOf(err error) queue.Fault {
 	var whole *checkError
 	var run *ffmpeg.Error
 	var away *unreachable
+	var second *uncopied
 	if errors.As(err, &run) {
 		f.Log = run.Log
 	}
 	switch {
 	case errors.Is(err, encoder.ErrBadInput):
 		f.Code, f.Hint = queue.CodeBadInput, "the source was kept as it is: ask the partner for a sound copy"
+	case errors.As(err, &second) && !errors.As(err, &away):
+		f.Code, f.Hint = faultOfCopy(err)
 	case errors.Is(err, storage.ErrNoSpace):
 		f.Code, f.Hint = queue.CodeNoSpace, "the disk is full: free space in the data folder or on scratch, then `bobine job retry`"
 	case errors.As(err, &check), errors.As(err, &whole):

@@ -1,0 +1,47 @@
+package controller
+
+import (
+	"slices"
+
+	"bobine/queue"
+)
+
+// copies are the places that must hold a second copy.
+func (c *Controller) copies() []string {
+	var out []string
+	for _, x := range c.config.Backup.Copies {
+		out = append(out, x.To)
+	}
+	return out
+}
+
+// backedUp ends a job when every place was seen to hold all of it. A place
+// that came into the configuration meanwhile counts as well.
+func (s *step) backedUp() (queue.Event, error) {
+	if len(s.copies) == 0 {
+		s.warn("no second copy was made: backup is off on this farm")
+		return queue.Copied, nil
+	}
+	o, ok := s.outcome(queue.KindBackup)
+	if !ok {
+		return "", s.ensure(queue.KindBackup, 0, 0.5)
+	}
+	for _, to := range s.copies {
+		if !slices.ContainsFunc(o.Copies, func(c queue.Copy) bool { return c.To == to && !c.Verified.IsZero() }) {
+			return "", s.again(queue.KindBackup)
+		}
+	}
+	s.job.Copies = o.Copies
+	return queue.Copied, nil
+}
+
+// again has a finished task done once more.
+func (s *step) again(k queue.Kind) error {
+	t := s.known[queue.TaskID(s.job.ID, k, 0)]
+	if err := t.Renew(s.now); err != nil {
+		return err
+	}
+	t.Heed(s.job)
+	s.put(t)
+	return nil
+}
