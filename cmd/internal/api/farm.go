@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"bobine/queue"
+	"bobine/queue/ingest"
 )
 
 // ErrUnavailable means that the ledger or the storage is away for now. Nothing
@@ -62,7 +63,7 @@ const DefaultLimit = 100
 // Request asks for a film to be encoded. Empty fields but Source are the
 // farm's to choose.
 type Request struct {
-	Source   string            `json:"source" minLength:"1" maxLength:"4096" doc:"file:///abs/path, /abs/path or http(s)://…"`
+	Source   string            `json:"source" minLength:"1" maxLength:"4096" doc:"file:///abs/path, /abs/path, s3://bucket/key or http(s)://…"`
 	Partner  string            `json:"partner,omitempty" maxLength:"63" pattern:"^[a-z0-9][a-z0-9._-]*$" patternDescription:"small letters, digits, dot, dash, underscore" doc:"Whose film it is"`
 	Title    string            `json:"title,omitempty" maxLength:"300" doc:"Absent: the name of the source without its ending"`
 	Profile  string            `json:"profile,omitempty" maxLength:"63" doc:"What to make of it"`
@@ -110,7 +111,7 @@ func (r Request) DeadlineAt(now time.Time, otherwise time.Duration) (time.Time, 
 	return now.Add(d), nil
 }
 
-// ParseSource reads an absolute path or a file, http or https URL. The URL it
+// ParseSource reads an absolute path or a file, s3, http or https URL. The URL it
 // returns is escaped, whatever characters the name has.
 func ParseSource(s string) (*url.URL, error) {
 	if strings.HasPrefix(s, "/") {
@@ -128,8 +129,14 @@ func ParseSource(s string) (*url.URL, error) {
 		return &url.URL{Scheme: "file", Path: path.Clean(u.Path)}, nil
 	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
 		return u, nil
+	case u.Scheme == "s3":
+		text, err := ingest.Source(s)
+		if err != nil {
+			return nil, fmt.Errorf("a source %w", err)
+		}
+		return url.Parse(text)
 	}
-	return nil, errors.New("a source is file:///an/absolute/path, /an/absolute/path or an http(s) URL")
+	return nil, errors.New("a source is file:///an/absolute/path, /an/absolute/path, s3://bucket/key or an http(s) URL")
 }
 
 // NameOf is what to call a source: the last part of its path.

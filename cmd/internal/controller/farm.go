@@ -37,7 +37,7 @@ func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, erro
 	if err != nil {
 		return queue.Job{}, &api.RefusedError{Code: "bad-source", Message: err.Error()}
 	}
-	from, err := origin(u)
+	from, err := c.origin(ctx, u)
 	if err != nil {
 		return queue.Job{}, err
 	}
@@ -81,11 +81,26 @@ func (c *Controller) record(ctx context.Context, j queue.Job) error {
 }
 
 // origin finds the source, as far as it can be known without reading it.
-func origin(u *url.URL) (queue.Origin, error) {
+func (c *Controller) origin(ctx context.Context, u *url.URL) (queue.Origin, error) {
 	refuse := func(code, format string, args ...any) (queue.Origin, error) {
 		return queue.Origin{}, &api.RefusedError{Code: code, Message: fmt.Sprintf(format, args...)}
 	}
 	name := api.NameOf(u)
+	if u.Scheme == "s3" {
+		o, err := c.eyes.Look(ctx, u.String())
+		o.Name = name
+		switch {
+		case errors.Is(err, storage.ErrNotExist):
+			return refuse("no-such-object", "%s: there is no such object", u)
+		case errors.Is(err, storage.ErrBadRef):
+			return refuse("bad-source", "%v", err)
+		case err != nil:
+			return o, away(err)
+		case o.Bytes == 0:
+			return refuse(queue.CodeBadInput, "%s cannot be encoded: it is empty", u)
+		}
+		return o, nil
+	}
 	if u.Scheme != "file" {
 		if u.User != nil {
 			return refuse("bad-source", "%q carries a password: it would stand in logs", u.Redacted())

@@ -29,21 +29,22 @@ func (c *Controller) tell(ctx context.Context, change *state.Change, before *que
 
 // listeners are the endpoints that hear of a partner's films.
 func (c *Controller) listeners(ctx context.Context, partner string) ([]notify.To, error) {
+	p, err := c.partners.Partner(ctx, partner)
+	if err != nil && !errors.Is(err, queue.ErrNotExist) {
+		return nil, err
+	}
+	return c.listenersOf(p), nil
+}
+
+func (c *Controller) listenersOf(p queue.Partner) []notify.To {
 	var to []notify.To
 	if c.config.Notify.URL != "" {
 		to = append(to, notify.To{Events: c.config.Notify.Events})
 	}
-	p, err := c.ledger.Partner(ctx, partner)
-	switch {
-	case errors.Is(err, queue.ErrNotExist):
-		return to, nil
-	case err != nil:
-		return nil, err
-	}
 	if p.Notify != nil && p.Notify.Disabled == "" {
 		to = append(to, notify.To{Endpoint: p.Name, Events: p.Notify.Events})
 	}
-	return to, nil
+	return to
 }
 
 // farmMuted is the key that tells why the farm's own endpoint is not told: its
