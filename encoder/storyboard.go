@@ -40,6 +40,17 @@ func (t Tiles) Kept() int {
 	return t.Count + 1
 }
 
+// Frames are where in the chunk the pictures of the storyboard are, on the grid
+// of Ladder.Step.
+func (t Tiles) Frames() []int64 {
+	var out []int64
+	first := t.before(t.First)
+	for k := first; k < first+int64(t.Count); k++ {
+		out = append(out, (k*t.Num+t.Den-1)/t.Den-t.First)
+	}
+	return out
+}
+
 // Tiles finds the storyboard's pictures of a chunk. On the film's grid of
 // Step, picture m is one of them when floor(m*Den/Num) is greater than it is
 // for m-1: the first at or after each multiple of the storyboard's distance.

@@ -135,7 +135,7 @@ func (e *Encoder) views(j VideoJob) views {
 	}
 	out.reference = thumbnails(out.reference, j.every()/common)
 	if j.poster() {
-		out.poster = still(made[-1].next(), best, (j.Ladder.PosterFrame-j.Chunk.First)/common)
+		out.poster = still(made[-1].next(), best, j.posterAt()/common)
 	}
 	if tiles.Count > 0 {
 		out.thumbs = thumbs(made[-1].next(), tiles)

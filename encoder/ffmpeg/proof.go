@@ -151,14 +151,21 @@ const (
 )
 
 // every is how many frames of the source's grid lie between the pictures that
-// are compared: a number that every rung keeps.
+// are compared: a number that every rung keeps, and of which a segment is a
+// multiple if there is one near, for the storyboard's pictures lie there.
 func (j VideoJob) every() int64 {
 	unit := int64(1)
 	for _, r := range j.Ladder.Video {
 		unit *= r.Step / gcd(unit, r.Step)
 	}
 	rate, _ := j.Ladder.Grid(j.Source)
-	return unit * max(1, int64(math.Round(thumbsEvery*rate.Float()/float64(unit))))
+	n := unit * max(1, int64(math.Round(thumbsEvery*rate.Float()/float64(unit))))
+	for k := n; 4*k >= 3*n; k -= unit {
+		if j.Ladder.SegmentFrames%k == 0 {
+			return k
+		}
+	}
+	return n
 }
 
 func gcd(a, b int64) int64 {

@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,6 +123,11 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 		return encoder.Result{}, err
 	}
 	res.Checks = append(res.Checks, checks...)
+	if still, err := j.stills(); err != nil || !still.OK {
+		return encoder.Result{}, cmp.Or[error](err, &CheckError{still, PosterFile})
+	} else if still.Detail != "" {
+		res.Checks = append(res.Checks, still)
+	}
 	if err := os.Remove(j.file(thumbsFile)); err != nil {
 		return encoder.Result{}, err
 	}

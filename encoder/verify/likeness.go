@@ -2,6 +2,8 @@ package verify
 
 import (
 	"fmt"
+	"image"
+	"image/color"
 	"math"
 
 	"bobine/encoder"
@@ -21,6 +23,13 @@ const (
 const (
 	ssimFloor = 0.80
 	psnrFloor = 30.0
+)
+
+// A still comes to its size by another way than its thumbnail: of one that is
+// small itself fine detail is not the same.
+const (
+	stillSSIM = 0.60
+	stillPSNR = 25.0
 )
 
 // Likeness compares the thumbnails of decoded pictures, in got, with those
@@ -46,6 +55,91 @@ func Likeness(rendition string, want, got []byte, begin, every float64) encoder.
 	c := judge("likeness", bad, "%s: %d pictures compared with the source, SSIM %.3f on average and at least %.3f", rendition, n, mean, least)
 	c.Margin = least - ssimFloor
 	return c
+}
+
+// ThumbBytes is the size of one thumbnail.
+const ThumbBytes = thumb
+
+// Still is a picture that stands by itself, and the thumbnail that the encode
+// took of the source at the same place.
+type Still struct {
+	Name string
+	At   float64 // seconds of the film
+	Want []byte
+	Got  image.Image
+}
+
+// Stills compares still pictures with the source. None is no check: it has no
+// Detail then.
+func Stills(all []Still) encoder.Check {
+	var bad []string
+	least := 1.0
+	for _, x := range all {
+		got := shrink(x.Got)
+		s := ssim(x.Want, got)
+		least = min(least, s)
+		if s >= stillSSIM || psnr(mse(x.Want, got)) >= stillPSNR {
+			continue
+		}
+		why := "is not the source's"
+		if spread(got) < 4 && spread(x.Want) > 16 {
+			why = "is blank, the source's is not"
+		}
+		bad = append(bad, fmt.Sprintf("%s at %.2f s %s (SSIM %.2f, floor %.2f)", x.Name, x.At, why, s, stillSSIM))
+	}
+	if len(all) == 0 {
+		return encoder.Check{Name: "stills", OK: true}
+	}
+	c := judge("stills", bad, "poster and storyboard: %d pictures compared with the source, SSIM at least %.3f", len(all), least)
+	c.Margin = least - stillSSIM
+	return c
+}
+
+// shrink makes a thumbnail of a picture: each pixel is the mean of those it
+// stands for. Grey has the full range in ffmpeg too.
+func shrink(m image.Image) []byte {
+	out := make([]byte, 0, thumb)
+	b := m.Bounds()
+	luma := func(x, y int) int { return int(color.GrayModel.Convert(m.At(x, y)).(color.Gray).Y) }
+	switch m := m.(type) {
+	case *image.YCbCr:
+		luma = func(x, y int) int { return int(m.Y[m.YOffset(x, y)]) }
+	case *image.Gray:
+		luma = func(x, y int) int { return int(m.Pix[m.PixOffset(x, y)]) }
+	}
+	rows, columns := shares(b.Dy(), ThumbHeight), shares(b.Dx(), ThumbWidth)
+	for _, row := range rows {
+		for _, column := range columns {
+			var sum, all float64
+			for _, y := range row {
+				for _, x := range column {
+					sum += float64(luma(b.Min.X+x.at, b.Min.Y+y.at)) * x.part * y.part
+					all += x.part * y.part
+				}
+			}
+			out = append(out, byte(sum/all+0.5))
+		}
+	}
+	return out
+}
+
+// share is a line of a picture and how much of it counts.
+type share struct {
+	at   int
+	part float64
+}
+
+// shares divides so many lines among fewer or more.
+func shares(lines, among int) [][]share {
+	out := make([][]share, among)
+	each := float64(lines) / float64(among)
+	for i := range out {
+		from, to := float64(i)*each, float64(i+1)*each
+		for at := int(from); at < lines && float64(at) < to; at++ {
+			out[i] = append(out[i], share{at, min(to, float64(at+1)) - max(from, float64(at))})
+		}
+	}
+	return out
 }
 
 func thumbs(b []byte) [][]byte {
