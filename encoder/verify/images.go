@@ -233,7 +233,7 @@ func (s *boardWalk) sheet(line int, name string) (image.Image, error) {
 // manifest compares the sheets with what the manifest says of them.
 func (s *boardWalk) manifest() {
 	var columns, rows int
-	fmt.Sscanf(s.board.Essential.Value, "%dx%d", &columns, &rows)
+	_, _ = fmt.Sscanf(s.board.Essential.Value, "%dx%d", &columns, &rows) // else they are zero, and differ
 	for _, name := range sortedKeys(s.sheets) {
 		if x := s.sheets[name]; x != nil && (x.Bounds().Size() != image.Pt(s.board.Width, s.board.Height) || x.Bounds().Size() != image.Pt(columns*s.tile.X, rows*s.tile.Y)) {
 			s.at(0, "%s is %dx%d, %s says %dx%d of %s pictures of %dx%d", name, x.Bounds().Dx(), x.Bounds().Dy(),
