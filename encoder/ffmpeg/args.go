@@ -1,6 +1,8 @@
 package ffmpeg
 
 import (
+	"fmt"
+
 	ff "github.com/u2takey/ffmpeg-go"
 
 	"bobine/encoder"
@@ -25,10 +27,7 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 	v := e.views(j)
 	var outputs []*ff.Stream
 	for i, r := range j.Ladder.Video {
-		s, more := v.rungs[i], tail(r, j.Chunk)
-		if more > 0 {
-			s = s.Filter("tpad", nil, ff.KwArgs{"stop": more, "stop_mode": "clone"})
-		}
+		s, more := tail(v.rungs[i], r, j.Chunk)
 		outputs = append(outputs, s.Output(source(j.raw(r.Name)), coder(r, r.Frames(j.Chunk)+more)))
 	}
 	if v.poster != nil {
@@ -46,18 +45,31 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 	return append([]string{"-copyts", "-max_error_rate", "1"}, ff.MergeOutputs(outputs...).GetArgs()...)
 }
 
-// tail is how many pictures more than the chunk's are encoded, copies of its
-// last, to be left out when it is cut. Where its encode ends x264 starves the
-// last pictures of a hard scene, to fill its buffer: 33 dB were measured where
-// 40 surround them. With one more they had 36 to 38, with eight as much as
-// those around; with forty it spends on them what is the next chunk's. The
-// first begins a GOP of its own as the next chunk does. Only a chunk that ends
-// with a GOP can lose them: elsewhere the pictures before need them.
-func tail(r encoder.Rendition, c encoder.Chunk) int64 {
+// beyond is how many pictures more than the chunk's are encoded, to be left
+// out when it is cut: see tail. Only a chunk that ends with a GOP can lose
+// them: elsewhere the pictures before need them.
+func beyond(r encoder.Rendition, c encoder.Chunk) int64 {
 	if r.Codec == "h264" && r.Frames(c)%r.GOP == 0 {
-		return 8
+		return 2
 	}
 	return 0
+}
+
+// tail adds the pictures beyond the chunk, copies of its last. Where its encode
+// ends x264 starves the last pictures of a hard scene, to fill its buffer:
+// 33 dB were measured where 40 surround them. So it is shown that time goes on:
+// a key picture, as the next chunk begins with, that lasts for five, and
+// another to tell how long the first lasts. Shorter, the last pictures stay
+// worse than others; longer, they take the bits of the next chunk's. As many
+// pictures of usual length do the same for more processor time.
+func tail(s *ff.Stream, r encoder.Rendition, c encoder.Chunk) (*ff.Stream, int64) {
+	more := beyond(r, c)
+	if more == 0 {
+		return s, 0
+	}
+	s = s.Filter("tpad", nil, ff.KwArgs{"stop": more, "stop_mode": "clone"}).
+		Filter("setpts", ff.Args{fmt.Sprintf("PTS+4*gt(N,%d)/(FR*TB)", r.Frames(c))})
+	return s, more
 }
 
 // decodeArgs is the command that decodes files and keeps nothing but their
