@@ -38,6 +38,7 @@ type Job struct {
 	Checks     []encoder.Check `json:"checks,omitempty"`
 	Outputs    *Outputs        `json:"outputs,omitempty"` // once published
 	Copies     []Copy          `json:"copies,omitempty"`  // once backed up; empty: backup is off
+	Parted     string          `json:"parted,omitempty"`  // what became of its source after that: "archived" or "deleted"; "": it lies where it was
 	Warnings   []string        `json:"warnings,omitempty"`
 	Error      *Fault          `json:"error,omitempty"` // why it ended rejected or failed
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"path"
 	"time"
 
@@ -113,4 +114,28 @@ func (r Record) Marshal() ([]byte, error) {
 	e.SetIndent("", "  ")
 	err := e.Encode(r)
 	return b.Bytes(), err
+}
+
+// ReadRecord reads what Marshal wrote.
+func ReadRecord(b []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("read %s: %w", Log, err)
+	}
+	return r, nil
+}
+
+// Outputs are the references of the film below its root.
+func (r Record) Outputs(root string) queue.Outputs {
+	out := queue.Outputs{Root: root, Record: path.Join(root, Log)}
+	places := map[string]*string{Master: &out.Master, Manifest: &out.Manifest, Storyboard: &out.Storyboard, Poster: &out.Poster}
+	for _, f := range r.Files {
+		if place := places[f.Name]; place != nil {
+			*place = path.Join(root, f.Name)
+		}
+		if path.Dir(f.Name) == "mp4" {
+			out.Downloads = append(out.Downloads, path.Join(root, f.Name))
+		}
+	}
+	return out
 }

@@ -197,3 +197,37 @@ func hash(ctx context.Context, s storage.Store, i Item) (encoder.File, error) {
 	}
 	return got, nil
 }
+
+// Holds tells what is wrong with an item at a place, as far as it can be told
+// without bringing it here; nil: nothing. Of a store that keeps no digests it
+// is read. storage.ErrNotExist, storage.ErrDigest.
+func Holds(ctx context.Context, p Place, i Item) error {
+	o, err := p.Store.Stat(ctx, i.Ref)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Name, err)
+	}
+	what, detail, _, err := judge(ctx, p, i, o.SHA256 == "")
+	switch {
+	case err != nil:
+		return err
+	case what == Missing:
+		return fmt.Errorf("%s: %s: %w", p.Name, i.Ref, storage.ErrNotExist)
+	case what != "":
+		return fmt.Errorf("%s: %s (%s): %w", p.Name, i.Ref, detail, storage.ErrDigest)
+	}
+	return nil
+}
+
+// Restore brings an item to a place, unless it is there, from the first of
+// others that has it whole. storage.ErrArchived: it must be thawed first.
+func Restore(ctx context.Context, from []Place, to Place, i Item) error {
+	var errs []error
+	for _, p := range from {
+		_, err := copyOne(ctx, p, to, i)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, fmt.Errorf("from %s: %w", p.Name, err))
+	}
+	return errors.Join(append(errs, ctx.Err())...)
+}

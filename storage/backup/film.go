@@ -181,7 +181,7 @@ func (f Film) Read(ctx context.Context, places ...Place) (packaging.Record, erro
 		}
 		var record packaging.Record
 		if err == nil {
-			err = json.Unmarshal(b, &record)
+			record, err = packaging.ReadRecord(b)
 		}
 		if err == nil {
 			return record, nil

@@ -1,10 +1,36 @@
 package controller
 
 import (
+	"context"
+	"path/filepath"
 	"slices"
 
+	"bobine/cmd/internal/custody"
+	"bobine/cmd/internal/stores"
 	"bobine/queue"
+	"bobine/storage/backup"
 )
+
+// keeper looks after what is out already.
+func (c *Controller) keeper() *custody.Keeper {
+	drop, err := filepath.Abs(c.dropDir())
+	if err != nil {
+		drop = "" // nothing is taken from there then either
+	}
+	return custody.New(custody.Options{
+		Ledger: c.ledger, Places: c.places, Partners: c.partners.List, Drop: drop, Find: c.find,
+		Scrub: c.config.Backup.Scrub, After: c.config.Sources.After, Wait: c.config.Sources.Wait, Log: c.log,
+	})
+}
+
+// places are our own, and those of second copies.
+func (c *Controller) places(ctx context.Context) ([]backup.Place, func() error, error) {
+	copies, end, err := stores.Copies(ctx, c.config.Backup.Copies, c.config.Storage.S3)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]backup.Place{stores.Own(c.place, c.store)}, copies...), end, nil
+}
 
 // copies are the places that must hold a second copy.
 func (c *Controller) copies() []string {

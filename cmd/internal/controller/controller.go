@@ -153,6 +153,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		Ledger: c.ledger, Endpoint: c.endpoint, Disable: c.mute, Allow: c.config.Sources.AllowHosts, Log: c.log,
 	})
 	g.Go(func() error { return sender.Run(gctx) })
+	g.Go(func() error { return c.keeper().Run(gctx) })
 	if err := c.gather(gctx, g); err != nil {
 		g.Go(func() error { return err })
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 
 	"bobine/encoder"
@@ -208,18 +207,8 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 		return queue.Outcome{}, err
 	}
 	name := func(file string) storage.Ref { return storage.Join(j.Root(), file) }
-	out := &queue.Outputs{Root: j.Root(), Record: string(name(packaging.Log))}
-	places := map[string]*string{packaging.Master: &out.Master, packaging.Manifest: &out.Manifest, packaging.Storyboard: &out.Storyboard}
-	for _, f := range pub.record.Files {
-		if place := places[f.Name]; place != nil {
-			*place = string(name(f.Name))
-		}
-		if path.Dir(f.Name) == "mp4" {
-			out.Downloads = append(out.Downloads, string(name(f.Name)))
-		}
-	}
+	out := pub.record.Outputs(j.Root())
 	if pub.poster != "" {
-		out.Poster = string(name(packaging.Poster))
 		if err := w.createPoster(ctx, pub.poster, name(packaging.Poster)); err != nil {
 			return queue.Outcome{}, err
 		}
@@ -229,7 +218,7 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 			return queue.Outcome{}, err
 		}
 	}
-	if err := w.writeDown(ctx, j, out, pub); err != nil {
+	if err := w.writeDown(ctx, j, &out, pub); err != nil {
 		return queue.Outcome{}, err
 	}
 	keep := map[storage.Ref]bool{name(packaging.Log): true}
@@ -240,7 +229,7 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 		// The film is out: what is left over is only untidy.
 		w.log.Warn("what losing attempts left was not swept", "job", j.ID, "error", err)
 	}
-	return queue.Outcome{Outputs: out}, nil
+	return queue.Outcome{Outputs: &out}, nil
 }
 
 // create stores a file that may exist already from an attempt whose reply
