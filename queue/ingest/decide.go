@@ -11,7 +11,7 @@ import (
 // WantsLook tells whether the source has to be looked at before the arrival
 // can be filed: it names no version while one is known, or another version is
 // known and only the store can tell which is newer.
-func (s *Sheet) WantsLook(a Arrival) bool {
+func (s *Sheet) WantsLook(a *Arrival) bool {
 	if a.Look != nil {
 		return false
 	}
@@ -34,7 +34,7 @@ func (s *Sheet) WantsLook(a Arrival) bool {
 
 // File decides on an arrival. Deciding on it again, or on another that tells
 // of the same content, leads to the same job.
-func (s *Sheet) File(a Arrival) queue.Receipt {
+func (s *Sheet) File(a *Arrival) queue.Receipt {
 	r, again := s.repeated(a)
 	if again {
 		return r
@@ -57,7 +57,7 @@ func (s *Sheet) File(a Arrival) queue.Receipt {
 }
 
 // place finds the job of an arrival, or makes it; nil when it is unfit.
-func (s *Sheet) place(a Arrival, n queue.Notice) (e *entry, fresh bool) {
+func (s *Sheet) place(a *Arrival, n queue.Notice) (e *entry, fresh bool) {
 	latest := s.jobs[s.get(a.latestKey())]
 	if hit := s.seen(a, n); hit != nil {
 		s.learn(hit, n)
@@ -105,9 +105,9 @@ func (s *Sheet) place(a Arrival, n queue.Notice) (e *entry, fresh bool) {
 }
 
 // make adds a new job of the arrival's.
-func (s *Sheet) make(a Arrival, n queue.Notice, id string) *entry {
+func (s *Sheet) make(a *Arrival, n queue.Notice, id string) *entry {
 	j := a.Job
-	j.ID, j.Key, j.State, j.Created = id, a.id(""), queue.Received, s.now
+	j.ID, j.Key, j.State, j.Created = id, a.base(), queue.Received, s.now
 	j.Drop = s.drop(a)
 	e := &entry{job: j}
 	mark(&e.job, n)
@@ -118,7 +118,7 @@ func (s *Sheet) make(a Arrival, n queue.Notice, id string) *entry {
 
 // drop is what the arrival's job is part of: what its partner calls so, else
 // the burst of arrivals that it falls in.
-func (s *Sheet) drop(a Arrival) string {
+func (s *Sheet) drop(a *Arrival) string {
 	if a.Reference != "" {
 		return queue.IDOf(a.Partner, "drop", a.Reference, "")
 	}
@@ -177,7 +177,7 @@ func (s *Sheet) supersede(e *entry, by string) {
 }
 
 // revive takes a job up again whose content came back.
-func (s *Sheet) revive(e, latest *entry, a Arrival) {
+func (s *Sheet) revive(e, latest *entry, a *Arrival) {
 	if e.job.Move(queue.Retry, s.now) != nil {
 		return
 	}
@@ -196,7 +196,7 @@ func (s *Sheet) revive(e, latest *entry, a Arrival) {
 
 // seen is the job of the content that n names, or nil. Two versions may have
 // one ETag: uploads of the same bytes.
-func (s *Sheet) seen(a Arrival, n queue.Notice) *entry {
+func (s *Sheet) seen(a *Arrival, n queue.Notice) *entry {
 	for _, m := range marks(n) {
 		e := s.jobs[s.get(a.seenKey(m))]
 		if e == nil {
@@ -222,7 +222,7 @@ func neverCame(j queue.Job) bool {
 // newer tells whether n is of a later version than a job, and whether that is
 // known for sure. When two stores' clocks are all there is, the later one
 // wins; when there is nothing, the one that was told later.
-func newer(a Arrival, n queue.Notice, j queue.Job) (newer, known bool) {
+func newer(a *Arrival, n queue.Notice, j queue.Job) (newer, known bool) {
 	if x, y := n.Sequencer, j.Origin.Sequencer; x != "" && y != "" {
 		x, y = strings.ToLower(strings.TrimLeft(x, "0")), strings.ToLower(strings.TrimLeft(y, "0"))
 		if len(x) != len(y) {
@@ -253,7 +253,7 @@ func same(version, etag string, o queue.Origin) bool {
 }
 
 // repeated answers for a delivery that was filed before.
-func (s *Sheet) repeated(a Arrival) (queue.Receipt, bool) {
+func (s *Sheet) repeated(a *Arrival) (queue.Receipt, bool) {
 	if a.Delivery == "" {
 		return queue.Receipt{}, false
 	}
@@ -278,7 +278,7 @@ func (s *Sheet) repeated(a Arrival) (queue.Receipt, bool) {
 
 // join adds a notice's job to what is remembered of its delivery: the digest
 // of the body, then each notice of it with its job.
-func join(known string, a Arrival, job string) string {
+func join(known string, a *Arrival, job string) string {
 	if known == "" {
 		known = a.Digest
 	}
@@ -286,4 +286,9 @@ func join(known string, a Arrival, job string) string {
 }
 
 // toldAs tells a notice from the others of its delivery.
-func (a Arrival) toldAs() string { return a.id("as:" + a.Version()) }
+func (a *Arrival) toldAs() string {
+	if v := a.Version(); v != "" {
+		return a.id("as:" + v)
+	}
+	return a.base()
+}

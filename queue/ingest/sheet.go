@@ -24,6 +24,8 @@ type Arrival struct {
 	Unfit        *queue.Fault // why it can make no new job; a repeat is answered all the same
 	Burst        time.Duration
 	Look         *Look // nil: nobody looked yet
+
+	source string // see base
 }
 
 // Look is what was found where the source should lie.
@@ -35,7 +37,7 @@ type Look struct {
 
 // told is the notice, and of a source that was looked at what the notice
 // left open.
-func (a Arrival) told() queue.Notice {
+func (a *Arrival) told() queue.Notice {
 	n := a.Notice
 	if a.Look == nil || !a.Look.There || len(marks(n)) > 0 {
 		return n
@@ -57,16 +59,24 @@ func marks(n queue.Notice) []string {
 	return out
 }
 
-func (a Arrival) id(mark string) string { return queue.IDOf(a.Partner, a.Source, mark, a.Profile) }
+// base names the partner's source in a profile, whatever its content.
+func (a *Arrival) base() string {
+	if a.source == "" {
+		a.source = a.id("")
+	}
+	return a.source
+}
+
+func (a *Arrival) id(mark string) string { return queue.IDOf(a.Partner, a.Source, mark, a.Profile) }
 
 // The names of keys. All but the delivery's and the burst's lead to jobs.
-func (a Arrival) seenKey(mark string) string { return "seen:" + a.id(mark) }
-func (a Arrival) latestKey() string          { return "latest:" + a.id("") }
-func (a Arrival) deliveryKey() string        { return "delivery:" + a.Partner + ":" + a.Delivery }
-func (a Arrival) burstKey() string           { return "burst:" + a.Partner }
+func (a *Arrival) seenKey(mark string) string { return "seen:" + a.base() + ":" + mark }
+func (a *Arrival) latestKey() string          { return "latest:" + a.base() }
+func (a *Arrival) deliveryKey() string        { return "delivery:" + a.Partner + ":" + a.Delivery }
+func (a *Arrival) burstKey() string           { return "burst:" + a.Partner }
 
 // Keys are the names of all keys that a decision on the arrival asks for.
-func (a Arrival) Keys() []string {
+func (a *Arrival) Keys() []string {
 	names := []string{a.latestKey()}
 	for _, m := range marks(a.told()) {
 		names = append(names, a.seenKey(m))

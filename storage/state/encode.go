@@ -26,11 +26,11 @@ type (
 		ID        string `json:"id"`
 		Version   int64  `json:"v"`
 		JSON      int    `json:"json"`
-		Created   int64  `json:"created"`
+		Created   int64  `json:"created,string"`
 		State     string `json:"state"`
 		Active    bool   `json:"active"`
 		Begun     bool   `json:"begun"`
-		Await     int64  `json:"await,omitempty"`
+		Await     int64  `json:"await,omitempty,string"`
 		Drop      string `json:"drop,omitempty"`
 		Partner   string `json:"partner"`
 		Reference string `json:"reference,omitempty"`
@@ -41,11 +41,11 @@ type (
 		JSON    int     `json:"json"`
 		Job     string  `json:"job"`
 		Partner string  `json:"partner"`
-		Order   float64 `json:"order"`
-		Last    int64   `json:"last"`  // start that is in time, ms
-		Place   string  `json:"place"` // the index that holds it: line, later, out or none
-		Score   float64 `json:"score"` // its rank there
-		Moved   bool    `json:"moved"` // its job may go on
+		Order   float64 `json:"order,string"`
+		Last    int64   `json:"last,string"`  // start that is in time, ms
+		Place   string  `json:"place"`        // the index that holds it: line, later, out or none
+		Score   float64 `json:"score,string"` // its rank there
+		Moved   bool    `json:"moved"`        // its job may go on
 		Outcome int     `json:"outcome,omitempty"`
 	}
 	keyDoc struct {

@@ -100,7 +100,7 @@ func NewHandler(o Options) http.Handler {
 		return guarded
 	}
 	all := http.NewServeMux()
-	all.Handle("POST "+hooksPath+"{partner}", within(askTimeout, http.HandlerFunc(s.hook)))
+	all.HandleFunc("POST "+hooksPath+"{partner}", s.hook)
 	all.Handle("/", guarded)
 	return all
 }

@@ -63,7 +63,9 @@ func (s *service) hook(w http.ResponseWriter, r *http.Request) {
 		s.write(w, err)
 		return
 	}
-	a, err := s.o.Hooks.Hook(r.Context(), r.PathValue("partner"), r.Header, body)
+	ctx, cancel := context.WithTimeout(r.Context(), askTimeout)
+	defer cancel()
+	a, err := s.o.Hooks.Hook(ctx, r.PathValue("partner"), r.Header, body)
 	if err == nil {
 		err = a.refused()
 	}

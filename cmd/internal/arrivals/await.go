@@ -81,7 +81,7 @@ func (d *Desk) seek(ctx context.Context, j queue.Job) error {
 		Partner: j.Partner, Title: j.Title, Profile: j.Profile, Params: j.Params, Deadline: j.Deadline, Way: j.Way, Reference: j.Reference,
 		Origin: queue.Origin{URL: j.Origin.URL, Name: j.Origin.Name}, Rush: j.Rush,
 	}
-	receipts, err := d.file(ctx, []ingest.Arrival{{Look: &l, Burst: d.o.Burst, Job: as, Notice: queue.Notice{
+	receipts, err := d.file(ctx, []*ingest.Arrival{{Look: &l, Burst: d.o.Burst, Job: as, Notice: queue.Notice{
 		Partner: j.Partner, Way: j.Way, Source: j.Origin.URL, Profile: j.Profile, Reference: j.Reference,
 	}}})
 	if err != nil || receipts[0].Job == j.ID {

@@ -160,6 +160,7 @@ func (d *Desk) commit(ctx context.Context, moves []ingest.Move, swaps []ingest.S
 	}
 	var lines bytes.Buffer
 	var change state.Change
+	change.Jobs, change.Keys = make([]queue.Job, 0, len(moves)), make([]state.Key, 0, len(swaps))
 	now, waits := d.o.Now(), false
 	for _, m := range moves {
 		if m.Record {

@@ -126,7 +126,7 @@ const bundle = 256
 // tell all again.
 func (d *Desk) Receive(ctx context.Context, notices []queue.Notice) ([]queue.Receipt, error) {
 	out := make([]queue.Receipt, len(notices))
-	var asked []ingest.Arrival
+	var asked []*ingest.Arrival
 	var at []int
 	for i, n := range notices {
 		a, fault, err := d.arrival(ctx, n)
@@ -164,7 +164,7 @@ func (d *Desk) Admit(ctx context.Context, j queue.Job, tasks ...queue.Task) erro
 
 // file decides on arrivals, and looks at the sources that have to be seen for
 // that.
-func (d *Desk) file(ctx context.Context, arrivals []ingest.Arrival) ([]queue.Receipt, error) {
+func (d *Desk) file(ctx context.Context, arrivals []*ingest.Arrival) ([]queue.Receipt, error) {
 	for {
 		a, err := d.ask(ctx, &request{arrivals: arrivals})
 		if err != nil || len(a.look) == 0 {
@@ -190,7 +190,7 @@ func (d *Desk) file(ctx context.Context, arrivals []ingest.Arrival) ([]queue.Rec
 
 // request is what one caller asks.
 type request struct {
-	arrivals []ingest.Arrival
+	arrivals []*ingest.Arrival
 	made     *ingest.Move
 	answer   chan answer
 }

@@ -28,16 +28,16 @@ const (
 var ours = []queue.Way{queue.BySubmit, queue.ByUpload, queue.ByCopy}
 
 // arrival settles all about a notice but whether it is new.
-func (d *Desk) arrival(ctx context.Context, n queue.Notice) (ingest.Arrival, *queue.Fault, error) {
-	refuse := func(code, format string, args ...any) (ingest.Arrival, *queue.Fault, error) {
-		return ingest.Arrival{}, &queue.Fault{Code: code, Message: fmt.Sprintf(format, args...)}, nil
+func (d *Desk) arrival(ctx context.Context, n queue.Notice) (*ingest.Arrival, *queue.Fault, error) {
+	refuse := func(code, format string, args ...any) (*ingest.Arrival, *queue.Fault, error) {
+		return nil, &queue.Fault{Code: code, Message: fmt.Sprintf(format, args...)}, nil
 	}
 	p, err := d.o.Partners.Partner(ctx, n.Partner)
 	if errors.Is(err, queue.ErrNotExist) {
 		return refuse(codeUnknown, "there is no partner %.80q", n.Partner)
 	}
 	if err != nil {
-		return ingest.Arrival{}, nil, err
+		return nil, nil, err
 	}
 	if n.Source, err = ingest.Source(n.Source); err != nil {
 		return refuse(codeSource, "the source %v", err)
@@ -58,7 +58,7 @@ func (d *Desk) arrival(ctx context.Context, n queue.Notice) (ingest.Arrival, *qu
 	if n.Deadline.IsZero() {
 		n.Deadline = now.Add(promise)
 	}
-	a := ingest.Arrival{Notice: n, Burst: d.o.Burst, Unfit: d.o.Check(n.Profile, n.Params), Job: queue.Job{
+	a := &ingest.Arrival{Notice: n, Burst: d.o.Burst, Unfit: d.o.Check(n.Profile, n.Params), Job: queue.Job{
 		Partner: p.Name, Title: cmp.Or(n.Title, api.TitleOf(u), "untitled"), Profile: n.Profile, Params: n.Params,
 		Origin: queue.Origin{URL: n.Source, Name: api.NameOf(u)}, Deadline: n.Deadline, Way: n.Way, Reference: n.Reference,
 		Rush: queue.Hurried(n.Deadline.Sub(now), promise),
