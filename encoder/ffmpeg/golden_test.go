@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,16 @@ func TestArguments(t *testing.T) {
 			v.Width, v.Height, v.CodedWidth, v.CodedHeight, v.Matrix = 161, 121, 161, 121, ""
 		}), 0},
 		{"whole", with(func(v *encoder.Video) { v.Seekable = false }), 0},
+		{"hlg", with(func(v *encoder.Video) {
+			v.Transfer, v.Primaries, v.Matrix, v.PixelFormat = "arib-std-b67", "bt2020", "bt2020nc", "yuv420p10le"
+		}), 1},
+		{"telecine", with(func(v *encoder.Video) {
+			v.Rate, v.Interlaced, v.Telecine, v.Seekable = rate(24000, 1001), true, true, false
+		}), 0},
+		{"anamorphic", with(func(v *encoder.Video) {
+			v.Width, v.Height, v.CodedWidth, v.CodedHeight, v.SAR, v.Matrix = 1024, 576, 720, 576, rate(64, 45), "bt470bg"
+		}), 0},
+		{"mirrored", with(func(v *encoder.Video) { v.Mirrored = true }), 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src := encoder.Source{Video: c.video, Start: c.video.Start}
@@ -72,6 +83,49 @@ func TestArguments(t *testing.T) {
 		}
 		golden(t, AudioJob{Input: "/in/-x.mov", Source: src, Ladder: l, Dir: "/out"}.args())
 	})
+	// As loud as asked by one gain, by a limiter, and by one that an earlier
+	// try has corrected; tracks that form one sound.
+	t.Run("loud", func(t *testing.T) {
+		p := p
+		p.Audio.Loudness = &encoder.LoudnessTarget{Integrated: -23, Peak: -1}
+		src := encoder.Source{Duration: 30, Audio: []encoder.Audio{
+			{Stream: 1, Channels: 2, Layout: "stereo", SampleRate: 48000, Language: "eng", Duration: 30, Stereo: &encoder.Loudness{Integrated: -20, Peak: -3, Range: 8, Threshold: -30}},
+			{Stream: 2, Channels: 2, Layout: "stereo", SampleRate: 48000, Language: "fre", Duration: 30, Stereo: &encoder.Loudness{Integrated: -40, Peak: -3, Range: 8, Threshold: -50}},
+			{Stream: 3, With: []int{4}, Channels: 2, Layout: "stereo", SampleRate: 48000, Language: "ger", Duration: 30, Stereo: &encoder.Loudness{Integrated: -23, Peak: -9}},
+		}}
+		l, err := encoder.Fit(p, src, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, AudioJob{Input: "/in/a.mov", Source: src, Ladder: l, Dir: "/out", learnt: map[string]correction{"ger": {gain: 0.5, limit: 8}}}.args())
+	})
+	t.Run("measure", func(t *testing.T) {
+		golden(t, measureArgs("/in/a.mov", encoder.Source{Start: 0.5, Audio: []encoder.Audio{{Stream: 1, Channels: 6, Layout: "5.1"}, {Stream: 2, With: []int{3}, Channels: 2, Layout: "stereo"}}}))
+	})
+	t.Run("progressive", func(t *testing.T) { golden(t, progressiveArgs("/out/film.mp4", 2)) })
+	for name, change := range map[string]func(*encoder.Profile, *VideoJob){
+		"fields":    func(p *encoder.Profile, _ *VideoJob) { p.Video[0].Fields = true },
+		"published": func(p *encoder.Profile, _ *VideoJob) { p.Damaged = encoder.DamagedPublish },
+		"blank":     func(p *encoder.Profile, j *VideoJob) { p.Damaged, j.blank = encoder.DamagedPublish, true },
+		"storyboard": func(p *encoder.Profile, _ *VideoJob) {
+			p.Images.Storyboard = &encoder.Storyboard{Every: 10 * time.Second, Width: 160, Columns: 5, Rows: 5}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, j := p, VideoJob{Input: "/in/a.mov", Dir: "/out"}
+			p.Video = slices.Clone(p.Video)
+			change(&p, &j)
+			v := base
+			v.Interlaced = p.Video[0].Fields
+			j.Source = encoder.Source{Video: &v}
+			l, err := encoder.Fit(p, j.Source, 12*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			j.Ladder, j.Chunk = l, l.Chunks[1]
+			golden(t, (&Encoder{zscale: true}).videoArgs(j))
+		})
+	}
 	t.Run("decode", func(t *testing.T) {
 		golden(t, decodeArgs([]finished{
 			{file: "/out/1080p.mp4", rendition: encoder.Rendition{Width: 1920}, every: 12},
