@@ -159,6 +159,9 @@ func stage(j queue.Job, tasks []queue.Task, beats []queue.Beat) string {
 	}
 	switch j.State {
 	case queue.Received:
+		if j.Await != nil {
+			return "waiting for its source to arrive"
+		}
 		if len(beats) == 0 {
 			return "waiting for a worker to start"
 		}

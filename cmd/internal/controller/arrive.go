@@ -3,8 +3,10 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -133,6 +135,9 @@ func (c *Controller) gather(ctx context.Context, g *errgroup.Group) error {
 	drop, err := filepath.Abs(c.dropDir())
 	if err != nil {
 		return err
+	}
+	if err := os.MkdirAll(filepath.Join(drop, c.config.Partner), 0o700); err != nil {
+		return fmt.Errorf("make the drop folder: %w", err)
 	}
 	sweeper := inbox.New(inbox.Options{
 		Partners: c.partners.List, Receive: c.desk.Receive, Drop: drop, Every: c.config.Arrivals.Sweep, Log: c.log,

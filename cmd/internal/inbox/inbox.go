@@ -10,7 +10,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ type Options struct {
 	Receive func(ctx context.Context, ns []queue.Notice) ([]queue.Receipt, error)
 
 	// Drop is a folder with one folder for each partner that may leave files
-	// in it; "": there is none.
+	// in it: a way of uploading, to which no rule applies; "": there is none.
 	Drop string
 
 	Every time.Duration // from one sweep to the next
@@ -85,7 +84,7 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 		}
 		if s.o.Drop != "" {
 			dir := filepath.Join(s.o.Drop, p.Name)
-			errs = append(errs, s.take(ctx, s.folder(p, dir, seen)))
+			errs = append(errs, s.take(ctx, s.folder(p, dir, queue.ByUpload, seen)))
 		}
 	}
 	s.still = seen
@@ -144,7 +143,7 @@ func (s *Sweeper) list(ctx context.Context, p queue.Partner, in string, seen map
 	case err != nil:
 		return failed(fmt.Errorf("sweep %s of %s: %w", in, p.Name, err))
 	case u.Scheme == "file":
-		return s.folder(p, u.Path, seen)
+		return s.folder(p, u.Path, queue.BySweep, seen)
 	case u.Scheme != "s3":
 		return failed(fmt.Errorf("sweep %s of %s: only buckets and folders can be listed", in, p.Name))
 	}
@@ -174,7 +173,7 @@ func (s *Sweeper) list(ctx context.Context, p queue.Partner, in string, seen map
 // folder walks a folder of this machine. A file is taken when it has not
 // changed since the last look: a copy may still be running. Links are not
 // followed: they could lead out of the folder.
-func (s *Sweeper) folder(p queue.Partner, dir string, seen map[string]string) iter.Seq2[queue.Notice, error] {
+func (s *Sweeper) folder(p queue.Partner, dir string, way queue.Way, seen map[string]string) iter.Seq2[queue.Notice, error] {
 	return func(yield func(queue.Notice, error) bool) {
 		err := filepath.WalkDir(dir, func(name string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -196,7 +195,7 @@ func (s *Sweeper) folder(p queue.Partner, dir string, seen map[string]string) it
 			if s.still[source] != mark {
 				return nil
 			}
-			if !yield(queue.Notice{Partner: p.Name, Way: queue.BySweep, Source: source, Bytes: info.Size(), ETag: mark}, nil) {
+			if !yield(queue.Notice{Partner: p.Name, Way: way, Source: source, Bytes: info.Size(), ETag: mark}, nil) {
 				return fs.SkipAll
 			}
 			return nil
@@ -224,12 +223,4 @@ func aside(name string) bool {
 
 func failed(err error) iter.Seq2[queue.Notice, error] {
 	return func(yield func(queue.Notice, error) bool) { yield(queue.Notice{}, err) }
-}
-
-// MakeDrop makes the folder that a partner leaves files in.
-func MakeDrop(drop, partner string) error {
-	if err := os.MkdirAll(filepath.Join(drop, partner), 0o700); err != nil {
-		return fmt.Errorf("make the drop folder of %s: %w", partner, err)
-	}
-	return nil
 }

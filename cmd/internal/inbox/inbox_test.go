@@ -129,7 +129,7 @@ func TestSweep(t *testing.T) {
 	// Files are taken when they stood still between two looks.
 	write(t, filepath.Join(folder, "f.mov"), "film, longer", then.Add(time.Minute))
 	_ = s.Sweep(t.Context())
-	want2 := append(slices.Clone(want), "nas sweep file://"+drop+"/nas/sub/g.mov 4")
+	want2 := append(slices.Clone(want), "nas upload file://"+drop+"/nas/sub/g.mov 4")
 	if got := d.sorted(); !slices.Equal(got, want2) {
 		t.Errorf("second\n got %q\nwant %q", got, want2)
 	}
