@@ -1,10 +1,8 @@
 package controller
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,7 +17,8 @@ import (
 )
 
 // Submit accepts a source: once it returns without error, the job is in the
-// ledger and on storage, and will come to an end.
+// ledger and on storage, and will come to an end. Unlike what partners tell,
+// the same source twice is two jobs: an operator means it.
 func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, error) {
 	now := time.Now()
 	profile := cmp.Or(r.Profile, c.config.Profile)
@@ -44,40 +43,18 @@ func (c *Controller) Submit(ctx context.Context, r api.Request) (queue.Job, erro
 	j := queue.Job{
 		ID: queue.NewID(now), Partner: cmp.Or(r.Partner, c.config.Partner), Origin: from,
 		Title: cmp.Or(r.Title, api.TitleOf(u), "untitled"), Profile: profile, Params: r.Params,
-		State: queue.Received, Created: now, Deadline: deadline, Tasks: 1,
+		State: queue.Received, Created: now, Deadline: deadline, Tasks: 1, Way: queue.BySubmit,
 	}
 	promise, err := c.promise(ctx, j.Partner)
 	if err != nil {
 		return queue.Job{}, away(err)
 	}
 	j.Rush = queue.Hurried(deadline.Sub(now), promise)
-	first := j.NewTask(queue.KindProbe, 0, now)
-	// Storage first: should Redis be lost whole, its jobs are found there.
-	if err := c.record(ctx, j); err != nil {
+	if err := c.desk.Admit(ctx, j, j.NewTask(queue.KindProbe, 0, now)); err != nil {
 		return queue.Job{}, err
-	}
-	change := state.Change{Jobs: []queue.Job{j}, Tasks: []queue.Task{first}}
-	c.oracle.fill(j, change.Tasks, change.Tasks)
-	if err := c.tell(ctx, &change, nil, j, now); err != nil {
-		return queue.Job{}, away(err)
-	}
-	if err := c.ledger.Commit(ctx, change); err != nil {
-		return queue.Job{}, away(err)
 	}
 	c.log.Info("job accepted", "job", j.ID, "partner", j.Partner, "title", j.Title)
 	return j, nil
-}
-
-// record keeps the accepted job as JSON on storage.
-func (c *Controller) record(ctx context.Context, j queue.Job) error {
-	body, err := json.MarshalIndent(j, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write down job %s: %w", j.ID, err)
-	}
-	if _, err := c.store.Put(ctx, storage.Join("jobs", j.ID+".json"), bytes.NewReader(body), storage.PutOptions{}); err != nil {
-		return away(fmt.Errorf("write down job %s: %w", j.ID, err))
-	}
-	return nil
 }
 
 // origin finds the source, as far as it can be known without reading it.

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"bobine/cmd/internal/api"
 	"bobine/configs"
@@ -43,6 +46,13 @@ func newField(t testing.TB, slots int) *field {
 		if err := ctl.close(); err != nil {
 			t.Error(err)
 		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var desk errgroup.Group
+	desk.Go(func() error { return ctl.desk.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		check(t, desk.Wait())
 	})
 	return &field{Controller: ctl, t: t, now: time.Now(), slots: slots}
 }
