@@ -19,10 +19,11 @@ const (
 	exitUsage       = 2
 	exitRejected    = 3
 	exitUnreachable = 4
+	exitRepaired    = 5
 	exitInterrupted = 130
 )
 
-const exitHelp = "0 done, 1 failed, 2 usage or config, 3 source rejected,\n  4 farm not reachable, 130 interrupted"
+const exitHelp = "0 done, 1 failed, 2 usage or config, 3 source rejected,\n  4 farm not reachable, 5 damage was found and repaired, 130 interrupted"
 
 // exitError bears its own code.
 type exitError struct {

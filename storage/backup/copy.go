@@ -217,17 +217,3 @@ func Holds(ctx context.Context, p Place, i Item) error {
 	}
 	return nil
 }
-
-// Restore brings an item to a place, unless it is there, from the first of
-// others that has it whole. storage.ErrArchived: it must be thawed first.
-func Restore(ctx context.Context, from []Place, to Place, i Item) error {
-	var errs []error
-	for _, p := range from {
-		_, err := copyOne(ctx, p, to, i)
-		if err == nil {
-			return nil
-		}
-		errs = append(errs, fmt.Errorf("from %s: %w", p.Name, err))
-	}
-	return errors.Join(append(errs, ctx.Err())...)
-}

@@ -94,7 +94,7 @@ func New(ctx context.Context, o Options) (c *Controller, err error) {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.openPartners, c.listen, c.openDesk} {
+	for _, open := range []func(context.Context) error{c.openData, c.openStore, c.openRedis, c.openLedger, c.openPartners, c.listen, c.openDesk} {
 		if err := open(ctx); err != nil {
 			return c, err
 		}

@@ -79,6 +79,16 @@ func Recover(ctx context.Context, r Recovery) (Recovered, error) {
 	return out, r.closeDrops(ctx)
 }
 
+// Knows tells whether a store knows of any job.
+func Knows(ctx context.Context, s storage.Store) (bool, error) {
+	for _, folder := range append([]storage.Ref{"films"}, lasting...) {
+		for _, err := range s.List(ctx, folder) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // accepted reads every record of an arrival. Of several of one job the last
 // counts: it knows most.
 func (r Recovery) accepted(ctx context.Context, out *Recovered) (map[string]*queue.Job, error) {

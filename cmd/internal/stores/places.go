@@ -1,9 +1,11 @@
 package stores
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"bobine/configs"
 	"bobine/storage"
@@ -34,3 +36,21 @@ func Copies(ctx context.Context, all []configs.Copy, own configs.S3) (places []b
 
 // Own is the place where films are published.
 func Own(name string, s storage.Store) backup.Place { return backup.Place{Name: name, Store: s} }
+
+// OwnPlace is the name of the place where a farm of these settings publishes.
+func OwnPlace(c configs.Config) string {
+	return cmp.Or(c.Storage.Outputs, filepath.Join(c.Data, "store"))
+}
+
+// All opens the farm's own place and then those of second copies.
+func All(ctx context.Context, c configs.Config) (places []backup.Place, close func() error, err error) {
+	own, end, err := Open(ctx, OwnPlace(c), c.Storage.S3)
+	if err != nil {
+		return nil, nil, err
+	}
+	copies, endCopies, err := Copies(ctx, c.Backup.Copies, c.Storage.S3)
+	if err != nil {
+		return nil, nil, errors.Join(err, end())
+	}
+	return append([]backup.Place{Own(OwnPlace(c), own)}, copies...), func() error { return errors.Join(end(), endCopies()) }, nil
+}
