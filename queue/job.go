@@ -14,8 +14,8 @@ import (
 	"bobine/encoder"
 )
 
-// ErrNotExist means that no such job or task is in the ledger.
-var ErrNotExist = errors.New("no such job")
+// ErrNotExist means that what was asked for is not in the ledger.
+var ErrNotExist = errors.New("not found")
 
 // Job is one source on its way to being a published film.
 type Job struct {

@@ -151,7 +151,7 @@ func (c *Controller) Redeliver(ctx context.Context, id string) (queue.Delivery, 
 func (c *Controller) TestWebhook(ctx context.Context, endpoint string) (queue.Delivery, error) {
 	end, err := c.endpoint(ctx, endpoint)
 	if errors.Is(err, queue.ErrNotExist) {
-		return queue.Delivery{}, &api.RefusedError{Code: "no-endpoint", Message: err.Error(), Hint: "give one with `bobine partner set NAME --notify-url`, or notify.url in the configuration"}
+		return queue.Delivery{}, &api.RefusedError{Code: "no-endpoint", Message: "there is no endpoint to test", Hint: "give one with `bobine partner set NAME --notify-url`, or notify.url in the configuration"}
 	}
 	if err != nil {
 		return queue.Delivery{}, away(err)
