@@ -30,29 +30,33 @@ func (r Recovery) published(ctx context.Context, j queue.Job, out *Recovered) (b
 		}
 		return f, err
 	}
+	if _, err := backup.Load(ctx, r.Own.Store, j.ID); err != nil {
+		if err := r.bring(ctx, &f); err != nil {
+			return f, err
+		}
+		out.Brought++
+	}
 	f.Job.Ended = ended.Modified.UTC()
-	if r.From.Name == r.Own.Name {
-		return f, nil
-	}
-	if _, err := backup.Load(ctx, r.Own.Store, j.ID); err == nil {
-		return f, nil
-	}
-	r.Note("bringing the film of job " + j.ID)
+	return f, nil
+}
+
+// bring copies a film from another place to our own.
+func (r Recovery) bring(ctx context.Context, f *backup.Film) error {
+	r.Note("bringing the film of job " + f.Job.ID)
 	record, err := f.Read(ctx, r.From)
 	if err != nil {
-		return f, err
+		return err
 	}
 	for _, i := range f.Items(record) {
 		if i.Source { // it stays with the second copies, often in an archive
 			continue
 		}
 		if err := backup.Restore(ctx, []backup.Place{r.From}, r.Own, i); err != nil {
-			return f, err
+			return err
 		}
 	}
 	f.Kept = false
-	out.Brought++
-	return f, backup.Save(ctx, r.Own.Store, f)
+	return saveAll(ctx, *f, []backup.Place{r.Own, r.From})
 }
 
 // fromRecord is a film that was published by somebody who ended before it
@@ -73,5 +77,5 @@ func (r Recovery) fromRecord(ctx context.Context, j queue.Job) (backup.Film, err
 	if err != nil {
 		return f, err
 	}
-	return f, backup.Save(ctx, r.Own.Store, f)
+	return f, backup.Save(ctx, r.From.Store, f)
 }

@@ -2,11 +2,15 @@ package e2e
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"bobine/cmd/internal/api"
+	"bobine/cmd/internal/controller"
+	"bobine/cmd/internal/custody"
 	"bobine/configs"
+	"bobine/queue"
 	"bobine/storage/backup"
 	"bobine/storage/local"
 )
@@ -36,5 +40,46 @@ func TestTwoPlaces(t *testing.T) {
 	var gone *api.Problem
 	if _, err := f.Retry(t.Context(), j.ID); !errors.As(err, &gone) {
 		t.Errorf("a job that is done was retried: %v", err)
+	}
+}
+
+// Redis is lost with all it held, in the middle of a film: no farm starts as
+// if nothing had been, and after a recovery every job comes to its end, those
+// that were done as they were.
+func TestRedisLost(t *testing.T) {
+	path, second, data := film(t, 3, "160x90"), t.TempDir(), t.TempDir()
+	set := func(c *configs.Config) { c.Data, c.Backup.Copies = data, []configs.Copy{{To: second}} }
+	f := start(t, set)
+	out := f.done(t, f.submit(t, path).ID)
+	half := f.submit(t, path)
+	f.until(t, half.ID, "the second film's start", func(j api.Job) bool { return j.State != queue.Received })
+	f.down()
+	record := filepath.Join(data, "store", out.Outputs.Record)
+	before, err := os.Stat(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(data, "redis")); err != nil {
+		t.Fatal(err)
+	}
+	c := config(data)
+	set(&c)
+	options := controller.Options{Config: c, Version: "test", Log: quiet(), Work: work}
+	var lost *controller.LostError
+	if ctl, err := controller.New(t.Context(), options); !errors.As(err, &lost) {
+		t.Fatalf("a farm started on a ledger that was lost: %v, %v", ctl, err)
+	}
+	for n := range 2 {
+		got, err := controller.Recover(t.Context(), options, "", func(string) {})
+		if want := [2]custody.Recovered{{Published: 1, Received: 1}, {Known: 2}}[n]; err != nil || len(got.Problems) > 0 || got.Published != want.Published || got.Received != want.Received || got.Known != want.Known {
+			t.Fatalf("recovery %d: %+v, %v", n, got, err)
+		}
+	}
+	f = start(t, set)
+	f.done(t, half.ID)
+	j := f.done(t, out.ID)
+	after, err := os.Stat(record)
+	if err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) || len(j.Copies) != 1 {
+		t.Errorf("the film that was out: %v, %+v", err, j)
 	}
 }
