@@ -203,7 +203,10 @@ func (s *step) ensure(k queue.Kind, chunk int, work float64) error {
 	switch {
 	case !ok:
 		t = s.job.NewTask(k, chunk, s.now)
-		t.Work, t.Chunks = work, len(s.job.Ladder.Chunks)
+		t.Work = work
+		if s.job.Ladder != nil { // else it was recovered from bobine.json alone
+			t.Chunks = len(s.job.Ladder.Chunks)
+		}
 	case t.State == queue.Dropped, t.State == queue.Finished && !s.kept(id):
 		if err := t.Renew(s.now); err != nil {
 			return fmt.Errorf("take up %s again: %w", id, err)
