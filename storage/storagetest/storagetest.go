@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"every good name works and keeps its own object", names},
 		{"every bad name is refused by every call", badNames},
 		{"a Put replaces what was there", replace},
+		{"a body that is not the announced one is not stored", announced},
 		{"a body that fails leaves nothing, and the old object as it was", failingBody},
 		{"a body that is cut by its context leaves nothing", cancelledBody},
 		{"a body whose line is cut leaves nothing", cutBody},

@@ -34,6 +34,26 @@ func putAndRead(t *testing.T, s storage.Store) {
 	}
 }
 
+// announced tells a body's digest beforehand.
+func announced(t *testing.T, s storage.Store) {
+	put(t, s, "old", "the old body")
+	for _, r := range []storage.Ref{"new", "old"} {
+		for _, body := range []string{"", "another body", strings.Repeat("another body", 1_000_000)} {
+			// By a reader that can be read once only.
+			_, err := s.Put(t.Context(), r, io.MultiReader(strings.NewReader(body)), storage.PutOptions{SHA256: digest("the body")})
+			if !errors.Is(err, storage.ErrDigest) {
+				t.Errorf("put %q, %d bytes of another body than was announced: %v, want ErrDigest", r, len(body), err)
+			}
+		}
+	}
+	wantAbsent(t, s, "new")
+	wantBody(t, s, "old", "the old body")
+	if _, err := s.Put(t.Context(), "new", strings.NewReader("the body"), storage.PutOptions{SHA256: digest("the body")}); err != nil {
+		t.Error(err)
+	}
+	wantBody(t, s, "new", "the body")
+}
+
 func replace(t *testing.T, s storage.Store) {
 	for _, body := range []string{"a long first body", "short", ""} {
 		put(t, s, "x/film", body)

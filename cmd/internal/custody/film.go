@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"bobine/encoder"
 	"bobine/encoder/packaging"
@@ -55,8 +56,12 @@ func (r Recovery) bring(ctx context.Context, f *backup.Film) error {
 			return err
 		}
 	}
+	places := []backup.Place{r.Own}
+	if f.Kept && slices.Contains(r.Copies, r.From.Name) { // else it is not ours to write to
+		places = append(places, r.From)
+	}
 	f.Kept = false
-	return saveAll(ctx, *f, []backup.Place{r.Own, r.From})
+	return saveAll(ctx, *f, places)
 }
 
 // fromRecord is a film that was published by somebody who ended before it
