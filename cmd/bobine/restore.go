@@ -52,7 +52,7 @@ given again meanwhile: what was asked for stays asked for.`,
 				if err != nil {
 					return err
 				}
-				defer end()
+				defer func() { _ = end() }()
 				target, from = backup.Place{Name: to, Store: s}, places
 			}
 			if len(from) == 0 {

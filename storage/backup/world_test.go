@@ -194,21 +194,20 @@ func harm(t testing.TB, p place, r storage.Ref, how int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	did := "flipped"
 	switch how % 3 {
 	case 0:
 		b[len(b)/2] ^= 1
 		err = overwrite(name, b)
-		return "flipped " + string(r)
 	case 1:
-		err = os.Remove(name)
-		return "removed " + string(r)
+		did, err = "removed", os.Remove(name)
 	default:
-		err = os.Truncate(name, int64(len(b)/2))
+		did, err = "truncated", os.Truncate(name, int64(len(b)/2))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "truncated " + string(r)
+	return did + " " + string(r)
 }
 
 // overwrite changes a file in place: what its server keeps beside it stays.

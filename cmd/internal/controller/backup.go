@@ -24,7 +24,7 @@ func (c *Controller) keeper() *custody.Keeper {
 }
 
 // places are our own, and those of second copies.
-func (c *Controller) places(ctx context.Context) ([]backup.Place, func() error, error) {
+func (c *Controller) places(ctx context.Context) ([]backup.Place, func(), error) {
 	copies, end, err := stores.Copies(ctx, c.config.Backup.Copies, c.config.Storage.S3)
 	if err != nil {
 		return nil, nil, err

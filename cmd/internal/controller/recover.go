@@ -57,7 +57,7 @@ func Recover(ctx context.Context, o Options, from string, note func(string)) (ou
 		if err != nil {
 			return out, err
 		}
-		defer end()
+		defer func() { err = errors.Join(err, end()) }()
 		r.From = backup.Place{Name: from, Store: s}
 	}
 	return custody.Recover(ctx, r)

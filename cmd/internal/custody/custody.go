@@ -25,7 +25,7 @@ type Options struct {
 
 	// Places opens the farm's own place, which comes first, and those of
 	// second copies; close is for the end.
-	Places func(ctx context.Context) (places []backup.Place, close func() error, err error)
+	Places func(ctx context.Context) (places []backup.Place, close func(), err error)
 
 	// Partners lists all partners. What lies in their inboxes, or in the
 	// folder of each below Drop, may be sent away.

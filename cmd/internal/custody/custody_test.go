@@ -70,8 +70,8 @@ func newWorld(t testing.TB, after string) *world {
 	w.Keeper = New(Options{
 		Ledger: w.ledger, Drop: w.drop, Scrub: 24 * time.Hour, After: after, Wait: 48 * time.Hour,
 		Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
-		Places: func(context.Context) ([]backup.Place, func() error, error) {
-			return w.places, func() error { return nil }, nil
+		Places: func(context.Context) ([]backup.Place, func(), error) {
+			return w.places, func() {}, nil
 		},
 		Partners: func(context.Context) ([]queue.Partner, error) { return []queue.Partner{{Name: "arthouse"}}, nil },
 		Find: func(context.Context, *url.URL) (storage.Store, storage.Ref, error) {

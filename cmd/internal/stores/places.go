@@ -14,19 +14,18 @@ import (
 
 // Copies opens the places of second copies, in the order of the settings.
 // close is for the end.
-func Copies(ctx context.Context, all []configs.Copy, own configs.S3) (places []backup.Place, close func() error, err error) {
+func Copies(ctx context.Context, all []configs.Copy, own configs.S3) (places []backup.Place, close func(), err error) {
 	var ends []func() error
-	end := func() error {
-		var errs []error
+	end := func() {
 		for _, f := range ends {
-			errs = append(errs, f())
+			_ = f() // of lines on which nothing passes any more
 		}
-		return errors.Join(errs...)
 	}
 	for _, c := range all {
 		s, f, err := Open(ctx, c.To, c.S3(own))
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("open the place of second copies %s: %w", c.To, err), end())
+			end()
+			return nil, nil, fmt.Errorf("open the place of second copies %s: %w", c.To, err)
 		}
 		ends = append(ends, f)
 		places = append(places, backup.Place{Name: c.To, Store: s, Outputs: c.OutputsClass, Source: c.SourceClass})
@@ -43,7 +42,7 @@ func OwnPlace(c configs.Config) string {
 }
 
 // All opens the farm's own place and then those of second copies.
-func All(ctx context.Context, c configs.Config) (places []backup.Place, close func() error, err error) {
+func All(ctx context.Context, c configs.Config) (places []backup.Place, close func(), err error) {
 	own, end, err := Open(ctx, OwnPlace(c), c.Storage.S3)
 	if err != nil {
 		return nil, nil, err
@@ -52,5 +51,5 @@ func All(ctx context.Context, c configs.Config) (places []backup.Place, close fu
 	if err != nil {
 		return nil, nil, errors.Join(err, end())
 	}
-	return append([]backup.Place{Own(OwnPlace(c), own)}, copies...), func() error { return errors.Join(end(), endCopies()) }, nil
+	return append([]backup.Place{Own(OwnPlace(c), own)}, copies...), func() { endCopies(); _ = end() }, nil
 }

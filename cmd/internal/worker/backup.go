@@ -83,7 +83,7 @@ func (w *Worker) writeDown(ctx context.Context, j queue.Job, out *queue.Outputs,
 func (w *Worker) published(ctx context.Context, j queue.Job, own backup.Place) (backup.Film, packaging.Record, error) {
 	f, err := backup.Find(ctx, j.ID, own)
 	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrDigest) {
-		f, err = backup.Film{}, nil
+		f = backup.Film{}
 		if f.Record, err = w.digest(ctx, func() (io.ReadCloser, error) {
 			return w.store.Open(ctx, storage.Join(j.Root(), packaging.Log), 0, -1)
 		}); err != nil {
