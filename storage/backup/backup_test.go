@@ -1,7 +1,9 @@
 package backup_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 	"bobine/queue"
 	"bobine/storage"
 	"bobine/storage/backup"
+	"bobine/storage/s3"
 )
 
 func seeds(t testing.TB, n int) int {
@@ -77,11 +80,38 @@ func TestCopyOrder(t *testing.T) {
 	}
 }
 
+// counted counts what passes through here.
+type counted struct {
+	*s3.Store
+	puts int
+}
+
+func (c *counted) Put(ctx context.Context, r storage.Ref, body io.Reader, o storage.PutOptions) (storage.Object, error) {
+	c.puts++
+	return c.Store.Put(ctx, r, body, o)
+}
+
+// From bucket to bucket the server copies, and not a byte passes through here.
+func TestCopyByServer(t *testing.T) {
+	b := buckets(t, "films", "copies")
+	_, items := publish(t, b[0], "film")
+	to := &counted{Store: b[1].Store.(*s3.Store)}
+	for n := range 2 {
+		tally, err := backup.Copy(t.Context(), b[0].Place, backup.Place{Name: "copies", Store: to, Outputs: "STANDARD"}, items)
+		if err != nil || to.puts != 0 || tally.Copied != (1-n)*len(items) {
+			t.Errorf("copy %d: %+v with %d bodies, %v", n, tally, to.puts, err)
+		}
+	}
+	if lacks := equal(t, to, items); lacks != nil {
+		t.Error(lacks)
+	}
+}
+
 // What is damaged is not copied, and is not taken for a copy.
 func TestCopyDamaged(t *testing.T) {
-	s3 := buckets(t, "films", "copies")
+	b := buckets(t, "films", "copies")
 	for what, pair := range map[string][2]place{
-		"folders": {folder(t, "own"), folder(t, "copy")}, "buckets": {s3[0], s3[1]}, "folder and bucket": {folder(t, "own"), s3[1]},
+		"folders": {folder(t, "own"), folder(t, "copy")}, "buckets": {b[0], b[1]}, "folder and bucket": {folder(t, "own"), b[1]},
 	} {
 		own, to := pair[0], pair[1]
 		_, items := publish(t, own, "damaged "+what)
@@ -98,9 +128,9 @@ func TestCopyDamaged(t *testing.T) {
 // One bit, one object, half an object: in either place everything is found,
 // and mended from the other.
 func TestVerify(t *testing.T) {
-	s3 := buckets(t, "films", "copies")
+	b := buckets(t, "films", "copies")
 	for what, pair := range map[string][2]place{
-		"folders": {folder(t, "own"), folder(t, "copy")}, "buckets": {s3[0], s3[1]}, "bucket and folder": {s3[0], folder(t, "copy")},
+		"folders": {folder(t, "own"), folder(t, "copy")}, "buckets": {b[0], b[1]}, "bucket and folder": {b[0], folder(t, "copy")},
 	} {
 		own, to := pair[0], pair[1]
 		places := []backup.Place{own.Place, to.Place}

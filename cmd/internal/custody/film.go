@@ -7,38 +7,69 @@ import (
 	"fmt"
 	"slices"
 
-	"bobine/encoder"
 	"bobine/encoder/packaging"
 	"bobine/queue"
 	"bobine/storage"
 	"bobine/storage/backup"
 )
 
+// places are those that may know of a film, our own first.
+func (r Recovery) places() []backup.Place {
+	if r.From.Name == r.Own.Name {
+		return []backup.Place{r.Own}
+	}
+	return []backup.Place{r.Own, r.From}
+}
+
 // published finds a job's film, and brings it to our own place where it is
-// not. storage.ErrNotExist: the job has none.
+// not. storage.ErrNotExist: the job has none anywhere.
 func (r Recovery) published(ctx context.Context, j queue.Job, out *Recovered) (backup.Film, error) {
-	f, err := backup.Load(ctx, r.From.Store, j.ID)
-	if errors.Is(err, storage.ErrNotExist) {
-		f, err = r.fromRecord(ctx, j)
-	}
-	if err != nil {
-		return f, err
-	}
-	ended, err := r.From.Store.Stat(ctx, storage.Join(j.Root(), packaging.Log))
-	if err != nil {
+	var odd error
+	for _, p := range r.places() {
+		f, known, err := look(ctx, p, j)
 		if errors.Is(err, storage.ErrNotExist) {
-			err = fmt.Errorf("its bobine.json is gone: mend it by `bobine verify %s`", j.ID)
+			continue
 		}
-		return f, err
-	}
-	if _, err := backup.Load(ctx, r.Own.Store, j.ID); err != nil {
-		if err := r.bring(ctx, &f); err != nil {
+		if err != nil {
+			odd = errors.Join(odd, fmt.Errorf("%s: %w", p.Name, err))
+			continue
+		}
+		o, err := p.Store.Stat(ctx, storage.Join(j.Root(), packaging.Log))
+		if errors.Is(err, storage.ErrNotExist) {
+			odd = errors.Join(odd, fmt.Errorf("%s: its bobine.json is gone: mend it by `bobine verify %s`", p.Name, j.ID))
+			continue
+		}
+		if err != nil {
 			return f, err
 		}
-		out.Brought++
+		switch {
+		case p.Name != r.Own.Name:
+			err = r.bring(ctx, &f)
+			out.Brought++
+		case !known:
+			err = backup.Save(ctx, p.Store, f)
+		}
+		if err != nil {
+			return f, err
+		}
+		f.Job.Ended = o.Modified.UTC()
+		return f, nil
 	}
-	f.Job.Ended = ended.Modified.UTC()
-	return f, nil
+	if odd != nil {
+		return backup.Film{}, odd
+	}
+	return backup.Film{}, fmt.Errorf("no film of job %s: %w", j.ID, storage.ErrNotExist)
+}
+
+// look reads what a place knows of a job's film, and whether it was written
+// down for us.
+func look(ctx context.Context, p backup.Place, j queue.Job) (f backup.Film, known bool, err error) {
+	f, err = backup.Load(ctx, p.Store, j.ID)
+	if errors.Is(err, storage.ErrNotExist) {
+		f, err = fromRecord(ctx, p, j)
+		return f, false, err
+	}
+	return f, true, err
 }
 
 // bring copies a film from another place to our own.
@@ -66,8 +97,8 @@ func (r Recovery) bring(ctx context.Context, f *backup.Film) error {
 
 // fromRecord is a film that was published by somebody who ended before it
 // could be written down for us: bobine.json tells the rest.
-func (r Recovery) fromRecord(ctx context.Context, j queue.Job) (backup.Film, error) {
-	body, err := small(ctx, r.From.Store, storage.Join(j.Root(), packaging.Log))
+func fromRecord(ctx context.Context, p backup.Place, j queue.Job) (backup.Film, error) {
+	body, err := small(ctx, p.Store, storage.Join(j.Root(), packaging.Log))
 	if err != nil {
 		return backup.Film{}, err
 	}
@@ -78,9 +109,5 @@ func (r Recovery) fromRecord(ctx context.Context, j queue.Job) (backup.Film, err
 	outputs := record.Outputs(j.Root())
 	j.Source, j.Renditions, j.Checks, j.Warnings, j.Outputs = &record.Source, record.Renditions, record.Checks, record.Warnings, &outputs
 	sum, err := backup.Digest(bytes.NewReader(body))
-	f := backup.Film{Job: j, Record: encoder.File{Bytes: sum.Bytes, SHA256: sum.SHA256}}
-	if err != nil {
-		return f, err
-	}
-	return f, backup.Save(ctx, r.From.Store, f)
+	return backup.Film{Job: j, Record: sum}, err
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"bobine/encoder/packaging"
 	"bobine/queue"
 	"bobine/queue/ingest"
 	"bobine/storage"
@@ -130,21 +131,25 @@ func (r Recovery) accepted(ctx context.Context, out *Recovered) (map[string]*que
 // the arrival.
 func (r Recovery) films(ctx context.Context, jobs map[string]*queue.Job, out *Recovered) error {
 	n := 0
-	for job, err := range backup.Jobs(ctx, r.From.Store) {
-		if err != nil {
-			return err
+	for _, p := range r.places() {
+		for job, err := range backup.Jobs(ctx, p.Store) {
+			if err != nil {
+				return err
+			}
+			f, err := backup.Load(ctx, p.Store, job)
+			if errors.Is(err, storage.ErrDigest) {
+				if jobs[job] == nil { // else it is told with the job
+					out.Problems = append(out.Problems, fmt.Sprintf("%s: %v: mend it by `bobine verify %s`, then recover again", p.Name, err, job))
+				}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			n++
+			f.Job.State = queue.Publishing
+			jobs[job] = &f.Job
 		}
-		f, err := backup.Load(ctx, r.From.Store, job)
-		if errors.Is(err, storage.ErrDigest) {
-			out.Problems = append(out.Problems, fmt.Sprintf("%v: mend it by `bobine verify %s`, then recover again", err, job))
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		n++
-		f.Job.State = queue.Publishing
-		jobs[job] = &f.Job
 	}
 	r.Note(fmt.Sprintf("%d published films", n))
 	return nil
@@ -164,6 +169,9 @@ func (r Recovery) one(ctx context.Context, j, newest queue.Job, out *Recovered) 
 	switch {
 	case errors.Is(err, storage.ErrNotExist):
 		count = &out.Received
+		if err := r.sweep(ctx, j); err != nil {
+			return err
+		}
 		j, tasks = again(j, r.Now)
 		if j.Key != "" && newest.ID != j.ID && j.Origin.VersionID == "" && j.Await == nil {
 			count = &out.Aside
@@ -173,7 +181,7 @@ func (r Recovery) one(ctx context.Context, j, newest queue.Job, out *Recovered) 
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		out.Problems = append(out.Problems, fmt.Sprintf("job %s is published, and could not be brought back: %v", j.ID, err))
+		out.Problems = append(out.Problems, fmt.Sprintf("job %s is published, and could not be brought back: %v; mend it by `bobine verify %s`, then recover again", j.ID, err, j.ID))
 		return nil
 	default:
 		j, tasks = shown(film.Job, r.Copies, r.Now)
@@ -194,6 +202,27 @@ func (r Recovery) one(ctx context.Context, j, newest queue.Job, out *Recovered) 
 		*count++
 	}
 	return err
+}
+
+// sweep deletes what a job that was not published left in our own place: its
+// new playlists would meet its old ones. What could be seen goes first.
+func (r Recovery) sweep(ctx context.Context, j queue.Job) error {
+	var refs []storage.Ref
+	for o, err := range r.Own.Store.List(ctx, storage.Ref(j.Root())) {
+		if err != nil {
+			return err
+		}
+		refs = append(refs, o.Ref)
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	for _, name := range []string{packaging.Master, packaging.Manifest} {
+		if err := r.Own.Store.Delete(ctx, storage.Join(j.Root(), name)); err != nil {
+			return err
+		}
+	}
+	return r.Own.Store.Delete(ctx, refs...)
 }
 
 // again is a job as it was when it arrived, and its first task.

@@ -110,6 +110,10 @@ func TestRecover(t *testing.T) {
 		if state != queue.Received && (got[id].Outputs == nil || got[id].Outputs.Master == "") {
 			t.Errorf("%s: its outputs are %+v", id, got[id].Outputs)
 		}
+		left := there(filepath.Join(w.dirs[0], got[id].Root(), "v/360p/c00000-a1-00000.m4s"))
+		if left != (state != queue.Received) {
+			t.Errorf("%s (%s): its segments are there: %t", id, state, left)
+		}
 		tasks, err := fresh.Tasks(t.Context(), id)
 		if err != nil || (len(tasks) == 0) != (state == queue.Done) {
 			t.Errorf("%s (%s) has the tasks %+v, %v", id, state, tasks, err)
@@ -204,6 +208,44 @@ func TestRecoverElsewhere(t *testing.T) {
 	}
 	if _, err := w.places[1].Store.Stat(t.Context(), "partners/arthouse.json"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What our own place has counts, whatever the other place lacks of it.
+func TestRecoverFromLess(t *testing.T) {
+	w := newWorld(t, "keep")
+	j := w.job(t, "out", queue.BySweep)
+	w.accept(t, j)
+	if err := w.Mirror(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.publish(t, j)
+	other := w.places[1].Store
+	for o, err := range other.List(t.Context(), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(o.Ref), "arrivals/") {
+			if err := other.Delete(t.Context(), o.Ref); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, first := range []bool{true, false} { // then without what was written down for us
+		fresh := startLedger(t)
+		r := w.recovery(t, fresh)
+		r.From = w.places[1]
+		if got, err := Recover(t.Context(), r); err != nil || got.Published != 1 || got.Received+got.Brought+len(got.Problems) > 0 {
+			t.Errorf("recovered %+v, %v", got, err)
+		}
+		if !there(filepath.Join(w.dirs[0], j.Root(), packaging.Master)) {
+			t.Error("the film is gone")
+		}
+		if first {
+			if err := w.places[0].Store.Delete(t.Context(), backup.Ref(j.ID)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -9,10 +9,12 @@ import (
 	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/controller"
 	"bobine/cmd/internal/custody"
+	"bobine/cmd/internal/stores"
 	"bobine/configs"
 	"bobine/queue"
 	"bobine/storage/backup"
 	"bobine/storage/local"
+	"bobine/storage/s3/s3d"
 )
 
 // A job is done when its second copies hold the film and its source, to the
@@ -40,6 +42,42 @@ func TestTwoPlaces(t *testing.T) {
 	var gone *api.Problem
 	if _, err := f.Retry(t.Context(), j.ID); !errors.As(err, &gone) {
 		t.Errorf("a job that is done was retried: %v", err)
+	}
+}
+
+// The same from bucket to bucket, where the server copies by itself.
+func TestTwoBuckets(t *testing.T) {
+	server, err := s3d.Start(t.Context(), s3d.Options{Dir: t.TempDir()})
+	if errors.Is(err, s3d.ErrNotBuilt) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Stop() })
+	for k, v := range server.Env() {
+		t.Setenv(k, v)
+	}
+	for _, name := range []string{"films", "copies"} {
+		if err := server.MakeBucket(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var c configs.Config
+	f := start(t, func(x *configs.Config) {
+		x.Storage.Outputs, x.Storage.S3.PathStyle = "s3://films/out", true
+		x.Backup.Copies = []configs.Copy{{To: "s3://copies/out", OutputsClass: "STANDARD"}}
+		c = *x
+	})
+	j := f.done(t, f.submit(t, film(t, 3, "160x90")).ID)
+	places, end, err := stores.All(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	r, err := backup.Verify(t.Context(), j.ID, places, backup.Options{Deep: true})
+	if err != nil || len(r.Findings) > 0 || len(j.Copies) != 1 || r.Objects != 2*j.Copies[0].Files-1 {
+		t.Errorf("%+v, %v, of %+v", r, err, j.Copies)
 	}
 }
 
