@@ -101,7 +101,7 @@ func workCommand(log io.Writer) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	cmd := exec.Command(exe, "work")
+	cmd := exec.Command(exe, "work", "-")
 	cmd.Args[0] = "bobine" // whatever the file is called
 	cmd.Stderr = log
 	return cmd, nil

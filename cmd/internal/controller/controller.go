@@ -244,13 +244,9 @@ func (c *Controller) openRedis(ctx context.Context) error {
 		c.after(func() error { server.Stop(); return nil })
 		c.conn = server.Conn()
 	} else {
-		c.conn = state.Conn{URL: c.config.Redis.URL}
-		if file := c.config.Redis.PasswordFile; file != "" {
-			password, err := os.ReadFile(file)
-			if err != nil {
-				return fmt.Errorf("redis.password_file: %w", err)
-			}
-			c.conn.Password = strings.TrimSpace(string(password))
+		var err error
+		if c.conn, err = settings.Conn(c.config.Redis); err != nil {
+			return err
 		}
 	}
 	var err error
@@ -302,11 +298,9 @@ func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.L
 	if err != nil {
 		return nil, nil, err
 	}
-	line, err := json.Marshal(settings.Worker{
-		Redis: c.conn, Store: c.place, S3: c.config.Storage.S3, Copies: c.config.Backup.Copies, Scratch: c.scratch, Slots: r.Slots, Token: r.Token,
-		Beat: c.config.Lease.Beat, Attempts: c.config.Encode.Attempts,
-		AllowHosts: c.config.Sources.AllowHosts, Strict: c.config.Encode.Sandbox == "require", Version: c.version, Log: c.config.Log,
-	})
+	s := settings.Of(c.config, c.version)
+	s.Redis, s.Store, s.Scratch, s.Slots, s.Token = c.conn, c.place, c.scratch, r.Slots, r.Token
+	line, err := json.Marshal(s)
 	return cmd, line, err
 }
 

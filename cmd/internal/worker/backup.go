@@ -26,6 +26,9 @@ func (u *uncopied) Unwrap() error { return u.err }
 // backup makes every second copy of a published film and of its source, and
 // proves each. Whatever was done by an attempt before is not done again.
 func (w *Worker) backup(ctx context.Context, j queue.Job) (queue.Outcome, error) {
+	if len(w.Copies) == 0 {
+		return queue.Outcome{}, &uncopied{errors.New("this worker knows no backup.copies, its farm does: start it with the farm's configuration")}
+	}
 	copies, end, err := stores.Copies(ctx, w.Copies, w.S3)
 	if err != nil {
 		return queue.Outcome{}, &uncopied{err}

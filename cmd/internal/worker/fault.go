@@ -90,6 +90,8 @@ func faultOf(err error) queue.Fault {
 	case errors.As(err, &away):
 		f.Code, f.Hint = queue.CodeSource, "make the source readable again, then `bobine job retry`"
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			f.Hint = "bring the file back; where workers run on other machines, submit it as s3:// or https://"
 		case errors.Is(err, fs.ErrPermission):
 			f.Hint = "let the farm's user read the file, then `bobine job retry`"
 		case heals(err):

@@ -12,6 +12,9 @@ import (
 // scratch makes a folder for what one worker is making, and clears away
 // those of workers that were killed: nobody holds their locks any more.
 func scratch(dir string) (string, io.Closer, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("make the folder of scratch: %w", err)
+	}
 	old, err := filepath.Glob(filepath.Join(dir, "worker-*.lock"))
 	if err != nil {
 		return "", nil, fmt.Errorf("look for old scratch folders: %w", err)

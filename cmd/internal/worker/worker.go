@@ -90,6 +90,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.web.CloseIdleConnections()
 	defer w.closeStore()
 	defer w.buckets.Close()
+	if w.Token == "" { // else whoever launched us saw to it
+		if err := w.ledger.Check(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
 	q, err := redisq.New(w.Redis)
 	if err != nil {
 		return err
