@@ -153,7 +153,13 @@ func (d *Desk) read(ctx context.Context, batch []*request) (*ingest.Sheet, error
 	return sheet, nil
 }
 
-// commit makes a change durable: first on storage, then in the ledger.
+// commit makes a change durable: first on storage, then in the ledger. Each
+// new job is one line of JSON in arrivals/<time>-<name>.jsonl, together with
+// those that arrived in the same moment; so is a job of which it is now known
+// which content it is of. Should Redis be lost whole, every accepted job
+// stands in some line there. Lines may be of tries that failed, and several
+// may bear one id; told again as notices, whose way is queue.ByCopy, they make
+// one job of each content, as they did the first time.
 func (d *Desk) commit(ctx context.Context, moves []ingest.Move, swaps []ingest.Swap) error {
 	if len(moves) == 0 && len(swaps) == 0 {
 		return nil

@@ -30,7 +30,7 @@ import (
 // BOBINE_BENCH_HOOKS says how many in one turn, BOBINE_BENCH_CLIENTS from how
 // many.
 func BenchmarkHook(b *testing.B) {
-	hooks, clients := number("BOBINE_BENCH_HOOKS", 6000), number("BOBINE_BENCH_CLIENTS", 256)
+	hooks, clients := number("BOBINE_BENCH_HOOKS", 6000), number("BOBINE_BENCH_CLIENTS", 512)
 	secret := ingest.NewSecret()
 	ledger := startLedger(b)
 	o := options(ledger, startStore(b), book{"arte": {secret}}, &objects{}, &clock{})

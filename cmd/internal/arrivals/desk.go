@@ -6,14 +6,6 @@
 // source, version, profile), "latest:" (partner, source, profile) and
 // "delivery:" (partner, id). A desk that dies at any line has either committed
 // or not, and whoever missed the answer tells again.
-//
-// Before that, each new job is written to storage as one line of JSON in
-// arrivals/<time>-<name>.jsonl, together with those that arrived in the same
-// moment; also a job of which it is now known which content it is of. Should
-// Redis be lost whole, every accepted job stands in some line there. Lines may
-// be of tries that failed, and several may bear one id. They are safe to take
-// up all the same: as notices, whose way is queue.ByCopy, they make one job of
-// each content, as they did the first time.
 package arrivals
 
 import (
