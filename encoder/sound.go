@@ -56,15 +56,11 @@ func (a Audio) sameProgramme(b Audio) bool {
 }
 
 func (p AudioProfile) stereo(a Audio, name string) Rendition {
-	r := Rendition{
+	return Rendition{
 		Name: name, Codec: p.Codec, Bitrate: p.Bitrate, Stream: a.Stream,
-		Channels: min(p.Channels, max(1, a.Channels)), SampleRate: p.SampleRate,
+		Channels: p.Channels, SampleRate: p.SampleRate,
 		Language: a.Language, Title: a.Title, Loudness: p.Loudness, Access: a.Access,
 	}
-	if r.Channels == 1 {
-		r.Bitrate = p.Bitrate / 2
-	}
-	return r
 }
 
 func (p AudioProfile) surround(a Audio, name string) Rendition {

@@ -9,7 +9,7 @@ import (
 )
 
 // One stereo rendition for each programme, 5.1 beside it where there is any,
-// and mono stays mono.
+// mono becomes two equal channels.
 func TestFitSound(t *testing.T) {
 	track := func(stream int, language string, channels int) Audio {
 		return Audio{Stream: stream, Language: language, Channels: channels}
@@ -19,7 +19,7 @@ func TestFitSound(t *testing.T) {
 		surround int64
 		want     string
 	}{
-		"mono":                          {[]Audio{track(1, "", 1)}, 320_000, "und:1:1ch:64000"},
+		"mono":                          {[]Audio{track(1, "", 1)}, 320_000, "und:1:2ch:128000"},
 		"stereo":                        {[]Audio{track(1, "eng", 2)}, 320_000, "eng:1:2ch:128000"},
 		"5.1 alone is mixed down":       {[]Audio{track(1, "eng", 6)}, 320_000, "eng:1:2ch:128000 eng-51:1:6ch:320000"},
 		"7.1 becomes 5.1":               {[]Audio{track(1, "eng", 8)}, 320_000, "eng:1:2ch:128000 eng-51:1:6ch:320000"},

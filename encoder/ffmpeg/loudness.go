@@ -255,7 +255,7 @@ func measureArgs(path string, src encoder.Source) []string {
 	in := open(path, -src.Start, nil)
 	var outputs []*ff.Stream
 	for i, a := range src.Audio {
-		meters := []int{min(2, a.Channels)}
+		meters := []int{2}
 		if a.HasSurround() {
 			meters = append(meters, 6)
 		}
