@@ -187,6 +187,7 @@ type Task struct {
 	Since     time.Time `json:"since"`               // of the state
 	NotBefore time.Time `json:"not_before,omitzero"` // a retry waits until then
 	Seconds   float64   `json:"seconds,omitempty"`   // wall time of the encode that counts
+	Fetched   int64     `json:"fetched,omitempty"`   // bytes of the source that came from afar for the attempt that counts
 	Fault     *Fault    `json:"fault,omitempty"`     // of the last attempt that failed
 	Trail     []string  `json:"trail,omitempty"`     // a line for each of the last attempts that failed or were lost
 

@@ -143,6 +143,7 @@ type Task struct {
 	Lost     int             `json:"lost" doc:"Attempts whose worker vanished"`
 	Progress float64         `json:"progress"`
 	Worker   string          `json:"worker"`
+	Fetched  int64           `json:"fetched" doc:"Bytes of the source that came from another machine for the attempt that counts"`
 	Seconds  float64         `json:"seconds" doc:"Wall time of the encode that counts; 0 before, and for other kinds"`
 	Fault    *Error          `json:"fault" doc:"Of the last attempt that failed"`
 	Trail    []string        `json:"trail,omitempty" doc:"A line for each of the last attempts that failed or were lost"`

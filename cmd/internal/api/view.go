@@ -42,7 +42,7 @@ func View(j queue.Job, tasks []queue.Task, beats []queue.Beat, now time.Time, ba
 			again = moment(t.NotBefore)
 		}
 		v.Tasks = append(v.Tasks, Task{
-			ID: t.ID, Kind: t.Kind, Chunk: t.Chunk, State: t.State, Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Seconds: t.Seconds,
+			ID: t.ID, Kind: t.Kind, Chunk: t.Chunk, State: t.State, Attempt: t.Attempt, Failures: t.Failures, Lost: t.Lost, Seconds: t.Seconds, Fetched: t.Fetched,
 			Progress: fraction(t, beats), Worker: t.Owner, Fault: fault(t.Fault), Trail: t.Trail, Again: again,
 		})
 	}

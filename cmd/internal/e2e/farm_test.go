@@ -24,19 +24,23 @@ import (
 	"bobine/queue"
 )
 
-// asWorker and asFarm make this test binary play the part of bobine's verbs
-// `work` and `up`.
+// asWorker, asJoiner and asFarm make this test binary play the part of bobine's
+// verbs `work -`, `work` and `up`.
 const (
 	asWorker = "BOBINE_TEST_AS_WORKER"
+	asJoiner = "BOBINE_TEST_AS_JOINER"
 	asFarm   = "BOBINE_TEST_AS_FARM" // the data folder
 
 	profileEnv = "BOBINE_TEST_PROFILE" // of the farm in another process
+	copiesEnv  = "BOBINE_TEST_COPIES"  // likewise: a place of second copies
 )
 
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(asWorker) != "":
 		os.Exit(play(runWorker))
+	case os.Getenv(asJoiner) != "":
+		os.Exit(play(runJoiner))
 	case os.Getenv(asFarm) != "":
 		os.Exit(play(runFarm))
 	}
@@ -107,6 +111,9 @@ func config(data string) configs.Config {
 	c.Fleet.Slots = 2
 	c.Lease.Silence = 10 * time.Second
 	c.Lease.Beat = time.Second
+	if to := os.Getenv(copiesEnv); to != "" {
+		c.Backup.Copies = []configs.Copy{{To: to}}
+	}
 	return c
 }
 

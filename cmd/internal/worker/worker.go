@@ -165,6 +165,7 @@ func (w *Worker) report(ctx, run context.Context, t queue.Task, o queue.Outcome,
 	}
 	n, said := t.Attempt, "finished"
 	change := func(t *queue.Task) error {
+		t.Fetched = o.Fetched
 		if o.Encode != nil {
 			t.Seconds = o.Encode.Wall
 		}
