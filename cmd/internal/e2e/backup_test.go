@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/controller"
@@ -12,6 +16,7 @@ import (
 	"bobine/cmd/internal/stores"
 	"bobine/configs"
 	"bobine/queue"
+	"bobine/storage"
 	"bobine/storage/backup"
 	"bobine/storage/local"
 	"bobine/storage/s3/s3d"
@@ -119,5 +124,86 @@ func TestRedisLost(t *testing.T) {
 	after, err := os.Stat(record)
 	if err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) || len(j.Copies) != 1 {
 		t.Errorf("the film that was out: %v, %+v", err, j)
+	}
+}
+
+// Killed outright anywhere between the first segment and the end, as often as
+// it takes: when a job is told to be done, both places hold all of it, and
+// nothing else lies there. BOBINE_TEST_SEEDS has it done more often.
+func TestKilledOnTheWay(t *testing.T) {
+	seeds := 1
+	if s := os.Getenv("BOBINE_TEST_SEEDS"); s != "" {
+		var err error
+		if seeds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := film(t, 3, "160x90")
+	for seed := range seeds {
+		rng := rand.New(rand.NewPCG(uint64(seed), 5))
+		data, second := t.TempDir(), t.TempDir()
+		t.Setenv(copiesEnv, second)
+		f, cmd := spawn(t, data)
+		id := f.submit(t, path).ID
+		kills := 0
+		for life := time.Duration(200+rng.IntN(1200)) * time.Millisecond; ; life *= 2 {
+			if died := outlive(t, f, id, life); !died {
+				break
+			}
+			kills++
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			f, cmd = spawn(t, data)
+		}
+		j := f.done(t, id)
+		var places []backup.Place
+		for _, dir := range []string{filepath.Join(data, "store"), second} {
+			s, err := local.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			places = append(places, backup.Place{Name: dir, Store: s})
+		}
+		r, err := backup.Verify(t.Context(), id, places, backup.Options{Deep: true})
+		if err != nil || len(r.Findings) > 0 || len(j.Copies) != 1 {
+			t.Fatalf("seed %d, killed %d times: %+v, %v, of %+v", seed, kills, r, err, j.Copies)
+		}
+		for n, p := range places {
+			got := 0
+			for _, err := range p.Store.List(t.Context(), storage.Ref(j.Outputs.Root)) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got++
+			}
+			if want := j.Copies[0].Files - 1; got != want {
+				t.Errorf("seed %d, killed %d times: place %d holds %d files of the film, want %d", seed, kills, n, got, want)
+			}
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+	}
+}
+
+// outlive watches a job until it is done, or the farm's time is over.
+func outlive(t *testing.T, f *farm, id string, life time.Duration) (over bool) {
+	t.Helper()
+	end, cancel := context.WithTimeout(t.Context(), life)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if j, err := f.Job(end, id, false); err == nil && j.State == queue.Done {
+			return false
+		}
+		select {
+		case <-tick.C:
+		case <-end.Done():
+			return true
+		}
 	}
 }
