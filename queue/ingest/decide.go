@@ -49,6 +49,9 @@ func (s *Sheet) File(a *Arrival) queue.Receipt {
 		if k := a.seenKey(m); s.get(k) == "" || s.get(a.latestKey()) == e.job.ID {
 			s.set(k, e.job.ID, 0)
 		}
+		if k := a.anyKey(m); s.get(k) == "" || fresh {
+			s.set(k, e.job.ID, 0)
+		}
 	}
 	if a.Delivery != "" {
 		s.set(a.deliveryKey(), join(s.get(a.deliveryKey()), a, e.job.ID), deliveryLife)
@@ -199,6 +202,9 @@ func (s *Sheet) revive(e, latest *entry, a *Arrival) {
 func (s *Sheet) seen(a *Arrival, n queue.Notice) *entry {
 	for _, m := range marks(n) {
 		e := s.jobs[s.get(a.seenKey(m))]
+		if e == nil && a.Any {
+			e = s.jobs[s.get(a.anyKey(m))]
+		}
 		if e == nil {
 			continue
 		}

@@ -24,6 +24,7 @@ type Arrival struct {
 	Unfit        *queue.Fault // why it can make no new job; a repeat is answered all the same
 	Burst        time.Duration
 	Look         *Look // nil: nobody looked yet
+	Any          bool  // it asks for no profile: a job of its content in any will do
 
 	source string // see base
 }
@@ -71,15 +72,18 @@ func (a *Arrival) id(mark string) string { return queue.IDOf(a.Partner, a.Source
 
 // The names of keys. All but the delivery's and the burst's lead to jobs.
 func (a *Arrival) seenKey(mark string) string { return "seen:" + a.base() + ":" + mark }
-func (a *Arrival) latestKey() string          { return "latest:" + a.base() }
-func (a *Arrival) deliveryKey() string        { return "delivery:" + a.Partner + ":" + a.Delivery }
-func (a *Arrival) burstKey() string           { return "burst:" + a.Partner }
+func (a *Arrival) anyKey(mark string) string {
+	return "seen:" + queue.IDOf(a.Partner, a.Source, "", "") + ":" + mark
+}
+func (a *Arrival) latestKey() string   { return "latest:" + a.base() }
+func (a *Arrival) deliveryKey() string { return "delivery:" + a.Partner + ":" + a.Delivery }
+func (a *Arrival) burstKey() string    { return "burst:" + a.Partner }
 
 // Keys are the names of all keys that a decision on the arrival asks for.
 func (a *Arrival) Keys() []string {
 	names := []string{a.latestKey()}
 	for _, m := range marks(a.told()) {
-		names = append(names, a.seenKey(m))
+		names = append(names, a.seenKey(m), a.anyKey(m))
 	}
 	if a.Delivery != "" {
 		names = append(names, a.deliveryKey())

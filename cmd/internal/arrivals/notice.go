@@ -27,6 +27,12 @@ const (
 // ours are the ways on which we named the source ourselves.
 var ours = []queue.Way{queue.BySubmit, queue.ByUpload, queue.ByCopy}
 
+// finds are the ways that tell what lies somewhere, not what is wished: where
+// no profile is named, any job of the content will do. Else a sweep would make
+// what was told with a profile a second time, and a whole inbox anew whenever
+// its partner's profile changes.
+var finds = []queue.Way{queue.ByS3, queue.BySQS, queue.BySweep, queue.ByUpload}
+
 // arrival settles all about a notice but whether it is new.
 func (d *Desk) arrival(ctx context.Context, n queue.Notice) (*ingest.Arrival, *queue.Fault, error) {
 	refuse := func(code, format string, args ...any) (*ingest.Arrival, *queue.Fault, error) {
@@ -54,11 +60,12 @@ func (d *Desk) arrival(ctx context.Context, n queue.Notice) (*ingest.Arrival, *q
 	}
 	now := d.o.Now()
 	promise := cmp.Or(p.Promise, d.o.Promise)
+	found := n.Profile == "" && slices.Contains(finds, n.Way)
 	n.Profile = d.profile(n, p)
 	if n.Deadline.IsZero() {
 		n.Deadline = now.Add(promise)
 	}
-	a := &ingest.Arrival{Notice: n, Burst: d.o.Burst, Unfit: d.o.Check(n.Profile, n.Params), Job: queue.Job{
+	a := &ingest.Arrival{Notice: n, Any: found, Burst: d.o.Burst, Unfit: d.o.Check(n.Profile, n.Params), Job: queue.Job{
 		Partner: p.Name, Title: cmp.Or(n.Title, api.TitleOf(u), "untitled"), Profile: n.Profile, Params: n.Params,
 		Origin: queue.Origin{URL: n.Source, Name: api.NameOf(u)}, Deadline: n.Deadline, Way: n.Way, Reference: n.Reference,
 		Rush: queue.Hurried(n.Deadline.Sub(now), promise),
