@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"bobine/cmd/internal/custody"
 	"bobine/cmd/internal/stores"
@@ -61,13 +62,15 @@ func (s *step) backedUp() (queue.Event, error) {
 	return queue.Copied, nil
 }
 
-// again has a finished task done once more.
+// again has a finished task done once more, soon: its worker may have other
+// settings, and would not learn better at once.
 func (s *step) again(k queue.Kind) error {
 	t := s.known[queue.TaskID(s.job.ID, k, 0)]
 	if err := t.Renew(s.now); err != nil {
 		return err
 	}
 	t.Heed(s.job)
+	t.NotBefore = s.now.Add(time.Minute)
 	s.put(t)
 	return nil
 }

@@ -29,6 +29,9 @@ func (w *Worker) backup(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if len(w.Copies) == 0 {
 		return queue.Outcome{}, &uncopied{errors.New("this worker knows no backup.copies, its farm does: start it with the farm's configuration")}
 	}
+	if len(w.Copies) == 0 {
+		return queue.Outcome{}, &uncopied{errors.New("this worker's settings name no backup.copies: start it with the farm's configuration")}
+	}
 	copies, end, err := stores.Copies(ctx, w.Copies, w.S3)
 	if err != nil {
 		return queue.Outcome{}, &uncopied{err}
