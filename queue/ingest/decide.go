@@ -46,7 +46,7 @@ func (s *Sheet) File(a *Arrival) queue.Receipt {
 	}
 	for _, m := range marks(n) {
 		// An ETag that two versions share leads to the later one.
-		if k := a.seenKey(m); s.get(k) == "" || s.get(a.latestKey()) == e.job.ID {
+		if k := a.seenKey(m); e.job.Profile == a.Profile && (s.get(k) == "" || s.get(a.latestKey()) == e.job.ID) {
 			s.set(k, e.job.ID, 0)
 		}
 		if k := a.anyKey(m); s.get(k) == "" || fresh {
@@ -64,7 +64,7 @@ func (s *Sheet) place(a *Arrival, n queue.Notice) (e *entry, fresh bool) {
 	latest := s.jobs[s.get(a.latestKey())]
 	if hit := s.seen(a, n); hit != nil {
 		s.learn(hit, n)
-		if hit != latest && superseded(&hit.job) && latest != nil && versioned(latest.job) {
+		if hit != latest && hit.job.Profile == a.Profile && superseded(&hit.job) && latest != nil && versioned(latest.job) {
 			if is, known := newer(a, n, latest.job); is && known {
 				s.revive(hit, latest, a)
 			}

@@ -29,8 +29,10 @@ func TestFoundInAnyProfile(t *testing.T) {
 			t.Errorf("%s made %+v of what job %s is of", way, r, first.Job)
 		}
 	}
-	if r := tell(d, queue.ByHook, "e1", "trailer"); !r.New {
-		t.Errorf("another profile was asked for: %+v", r)
+	for _, profile := range []string{"trailer", ""} {
+		if r := tell(d, queue.ByHook, "e1", profile); !r.New {
+			t.Errorf("another profile, %q, was asked for: %+v", profile, r)
+		}
 	}
 	second := tell(d, queue.BySweep, "e2", "")
 	if !second.New {
