@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -147,8 +148,12 @@ func hostAllowed(host, own string) bool {
 func (s *service) authorized(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(s.o.Token)) // equal lengths, so that the compare tells nothing
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if name, secret, ok := r.BasicAuth(); ok && s.o.Partner != nil && strings.HasPrefix(path.Clean(r.URL.Path)+"/", "/v1/uploads/") {
+		// As the mux reads a path: "/v1/jobs/..%2Fuploads" is a job to it.
+		if name, secret, ok := r.BasicAuth(); ok && s.o.Partner != nil && strings.HasPrefix(path.Clean(r.URL.EscapedPath())+"/", "/v1/uploads/") {
 			switch known, err := s.o.Partner(r.Context(), name, secret); {
+			case errors.Is(err, ErrUnavailable):
+				s.o.Log.Warn("a partner could not be let in", "error", err)
+				s.write(w, ErrUnavailable) // what is away is not a stranger's to know
 			case err != nil:
 				s.write(w, err)
 			case !known:
