@@ -11,12 +11,20 @@ import (
 	"bobine/queue"
 )
 
+type noUploads struct {
+	Uploads
+	err error
+}
+
+func (u noUploads) Upload(context.Context, string, string) (Upload, error) { return Upload{}, u.err }
+
 // A partner's secret opens uploads, and no other path however it is spelt;
 // nobody without a secret learns what is away.
 func TestAPartnersSecretOpensUploadsOnly(t *testing.T) {
 	away := fmt.Errorf("%w: dial tcp 10.0.0.5:6379: connection refused", ErrUnavailable)
 	h := NewHandler(Options{
 		Farm: &fakeFarm{job: queue.Job{ID: "j1"}}, Base: "http://127.0.0.1", Token: token,
+		Uploads: noUploads{err: away},
 		Partner: func(_ context.Context, name, secret string) (bool, error) {
 			if name == "away" {
 				return false, away
@@ -28,11 +36,11 @@ func TestAPartnersSecretOpensUploadsOnly(t *testing.T) {
 		path, name, secret string
 		want               int
 	}{
-		{"/v1/uploads/none", "arte", "right", 404},
+		{"/v1/uploads/none", "arte", "right", 503},
 		{"/v1/uploads/none", "arte", "wrong", 401},
 		{"/v1/jobs", "arte", "right", 401},
 		{"/v1/jobs/..%2Fuploads%2Fj1", "arte", "right", 401},
-		{"/v1/uploads/..%2Fjobs", "arte", "right", 404},
+		{"/v1/uploads/..%2Fjobs", "arte", "right", 503},
 		{"/v1/uploads/none", "away", "right", 503},
 	} {
 		r := call(h, "GET", c.path, "", func(r *http.Request) { r.SetBasicAuth(c.name, c.secret) })

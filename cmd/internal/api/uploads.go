@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -87,7 +88,7 @@ func (s *service) registerUploads(a huma.API) {
 func (s *service) createUpload(ctx context.Context, in *uploadIn) (*uploadOut, error) {
 	u, err := s.o.Uploads.CreateUpload(ctx, callerOf(ctx), in.Body)
 	if err != nil {
-		return nil, s.answer(err)
+		return nil, s.answer(s.outside(ctx, err))
 	}
 	return &uploadOut{u}, nil
 }
@@ -95,7 +96,7 @@ func (s *service) createUpload(ctx context.Context, in *uploadIn) (*uploadOut, e
 func (s *service) upload(ctx context.Context, in *idIn) (*uploadOut, error) {
 	u, err := s.o.Uploads.Upload(ctx, callerOf(ctx), in.ID)
 	if err != nil {
-		return nil, s.answer(err)
+		return nil, s.answer(s.outside(ctx, err))
 	}
 	return &uploadOut{u}, nil
 }
@@ -104,21 +105,31 @@ func (s *service) signParts(ctx context.Context, in *signPartsIn) (*signPartsOut
 	until := time.Now().Add(SignedFor)
 	parts, err := s.o.Uploads.SignParts(ctx, callerOf(ctx), in.ID, in.Body.Parts)
 	if err != nil {
-		return nil, s.answer(err)
+		return nil, s.answer(s.outside(ctx, err))
 	}
 	return &signPartsOut{SignedParts{parts, until}}, nil
 }
 
 func (s *service) completeUpload(ctx context.Context, in *idIn) (*jobOut, error) {
 	j, err := s.o.Uploads.CompleteUpload(ctx, callerOf(ctx), in.ID)
-	return s.one(j, nil, nil, err)
+	return s.one(j, nil, nil, s.outside(ctx, err))
 }
 
 func (s *service) abortUpload(ctx context.Context, in *idIn) (*struct{}, error) {
 	if err := s.o.Uploads.AbortUpload(ctx, callerOf(ctx), in.ID); err != nil {
-		return nil, s.answer(err)
+		return nil, s.answer(s.outside(ctx, err))
 	}
 	return nil, nil
+}
+
+// outside is an error as its caller may know it: what is away, and where that
+// is, is not a partner's business.
+func (s *service) outside(ctx context.Context, err error) error {
+	if caller := callerOf(ctx); caller != "" && errors.Is(err, ErrUnavailable) {
+		s.o.Log.Warn("an upload cannot go on", "partner", caller, "error", err)
+		return ErrUnavailable
+	}
+	return err
 }
 
 type callerKey struct{}
