@@ -152,7 +152,8 @@ func TestRecoverKeys(t *testing.T) {
 	for mark, want := range map[string]string{old.Origin.Mark: "old", "another mark": "newer"} {
 		a := ingest.Arrival{Notice: queue.Notice{Partner: old.Partner, Source: old.Origin.URL, Profile: old.Profile, ETag: mark, Reference: "any"}}
 		lead, err := fresh.Keys(t.Context(), a.Keys()...)
-		if err != nil || !slices.Equal(lead, []string{"newer", want}) {
+		other := func(id string) bool { return id != want }
+		if err != nil || lead[0] != "newer" || len(lead) < 2 || slices.ContainsFunc(lead[1:], other) {
 			t.Errorf("the keys of %q lead to %q, %v", mark, lead, err)
 		}
 	}
