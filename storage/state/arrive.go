@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -74,8 +75,8 @@ func (l *Ledger) Drop(ctx context.Context, id string) (queue.Drop, error) {
 	return dropOf(id, row), nil
 }
 
-// Drops lists the n drops with the latest arrivals, the latest first; with
-// open only those of which it was not told yet that they ended.
+// Drops lists the n drops with the latest arrivals, the latest first; all for
+// 0; with open only those of which it was not told yet that they ended.
 func (l *Ledger) Drops(ctx context.Context, open bool, n int) ([]queue.Drop, error) {
 	index := "drops"
 	if open {
@@ -86,12 +87,19 @@ func (l *Ledger) Drops(ctx context.Context, open bool, n int) ([]queue.Drop, err
 		return nil, fmt.Errorf("list drops: %w", err)
 	}
 	out := make([]queue.Drop, 0, len(ids))
-	for _, id := range ids {
-		d, err := l.Drop(ctx, id)
+	for part := range slices.Chunk(ids, page) {
+		cmds, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for _, id := range part {
+				p.HGetAll(ctx, key("drop", id))
+			}
+			return nil
+		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read %d drops: %w", len(part), err)
 		}
-		out = append(out, d)
+		for i, c := range cmds {
+			out = append(out, dropOf(part[i], c.(*redis.MapStringStringCmd).Val()))
+		}
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/deliver"
 	"bobine/queue"
+	"bobine/queue/ingest"
 	"bobine/queue/notify"
 	"bobine/storage/state"
 )
@@ -64,6 +65,9 @@ func (c *Controller) endpoint(ctx context.Context, name string) (deliver.Endpoin
 		return deliver.Endpoint{}, fmt.Errorf("partner %s has no endpoint: %w", name, queue.ErrNotExist)
 	}
 	secrets, err := c.partners.NotifySecrets(ctx, name)
+	if errors.Is(err, ingest.ErrSealed) {
+		err = nil // no outage, which would be waited out for ever: each try fails, and the last one ends it
+	}
 	return deliver.Endpoint{URL: p.Notify.URL, Secrets: secrets, Disabled: p.Notify.Disabled}, err
 }
 
@@ -72,9 +76,11 @@ func (c *Controller) farmEndpoint(ctx context.Context) (deliver.Endpoint, error)
 	if url == "" {
 		return deliver.Endpoint{}, fmt.Errorf("notify.url is not set: %w", queue.ErrNotExist)
 	}
-	secret, err := os.ReadFile(c.config.Notify.SecretFile)
-	if err != nil {
-		return deliver.Endpoint{}, fmt.Errorf("notify.secret_file: %w", err)
+	var secrets []string
+	if secret, err := os.ReadFile(c.config.Notify.SecretFile); err == nil {
+		secrets = []string{strings.TrimSpace(string(secret))}
+	} else {
+		c.log.Error("the farm's own endpoint cannot be told", "error", fmt.Errorf("notify.secret_file: %w", err))
 	}
 	muted, err := c.ledger.Keys(ctx, farmMuted)
 	if err != nil {
@@ -84,7 +90,7 @@ func (c *Controller) farmEndpoint(ctx context.Context) (deliver.Endpoint, error)
 	if why == muted[0] {
 		why = ""
 	}
-	return deliver.Endpoint{URL: url, Secrets: []string{strings.TrimSpace(string(secret))}, Disabled: why}, nil
+	return deliver.Endpoint{URL: url, Secrets: secrets, Disabled: why}, nil
 }
 
 // mute notes that an endpoint wants to hear no more.
@@ -190,7 +196,7 @@ func (c *Controller) unmute(ctx context.Context, name string, change *state.Chan
 // tellDrops tells of the drops that have ended and that no film has joined
 // for as long as a burst may pause.
 func (c *Controller) tellDrops(ctx context.Context, now time.Time, quiet time.Duration) error {
-	drops, err := c.ledger.Drops(ctx, true, 1000)
+	drops, err := c.ledger.Drops(ctx, true, 0)
 	if err != nil {
 		return err
 	}

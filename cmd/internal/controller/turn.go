@@ -94,7 +94,7 @@ func slotsOf(beats []queue.Beat) int {
 	return n
 }
 
-// dropQuiet is how long no film joins a drop before its end is told.
+// dropQuiet is how long at least no film joins a drop before its end is told.
 const dropQuiet = 10 * time.Minute
 
 // lookAll is how often every job under way is looked at, moved or not.
@@ -123,7 +123,7 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	if now.Sub(c.looked) < lookAll {
 		return nil
 	}
-	if err := c.tellDrops(ctx, now, dropQuiet); err != nil {
+	if err := c.tellDrops(ctx, now, max(dropQuiet, c.config.Arrivals.Burst)); err != nil {
 		return err
 	}
 	ids, err := c.ledger.Begun(ctx)

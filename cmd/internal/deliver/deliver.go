@@ -28,7 +28,7 @@ import (
 // Endpoint is where to, and what it is signed with.
 type Endpoint struct {
 	URL      string
-	Secrets  []string // whsec_…; each signs
+	Secrets  []string // whsec_…; each signs; none: every try fails
 	Disabled string   // why nothing is sent; "": it is
 }
 
@@ -264,7 +264,7 @@ func (s *Sender) post(ctx context.Context, d queue.Delivery, end Endpoint) notif
 // sign is one signature of each secret, as a rotation asks for.
 func sign(d queue.Delivery, secrets []string, now time.Time) (string, error) {
 	if len(secrets) == 0 {
-		return "", errors.New("the endpoint has no secret to sign with: rotate it")
+		return "", errors.New("no secret to sign with can be read: see the farm's log, or rotate it")
 	}
 	var out []string
 	for _, secret := range secrets {
