@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,11 +23,41 @@ const (
 	lookOften   = time.Second      // how soon after the first look comes the next; doubles
 	lookRarely  = time.Minute      // and is never longer than this
 	lookRound   = 64               // jobs that are looked for in one round
+	darkFor     = time.Minute      // how long a place that did not answer is left alone
 )
+
+// dark are the places that did not answer lately: five thousand films on a
+// server that is away must not keep all others from being looked for.
+type dark struct {
+	mu    sync.Mutex
+	until map[string]time.Time // by scheme and host
+}
+
+func (k *dark) is(place string, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return now.Before(k.until[place])
+}
+
+func (k *dark) note(place string, now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.until, func(_ string, t time.Time) bool { return !now.Before(t) })
+	k.until[place] = now.Add(darkFor)
+}
+
+// placeOf is the server or bucket of a source.
+func placeOf(source string) string {
+	u, err := url.Parse(source)
+	if err != nil {
+		return source
+	}
+	return u.Scheme + "://" + u.Host
+}
 
 // look tells what lies at a source.
 func (d *Desk) look(ctx context.Context, source string) ingest.Look {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.lookTime)
 	defer cancel()
 	o, err := d.o.Look(ctx, source)
 	switch {
@@ -42,8 +75,12 @@ func (d *Desk) await(ctx context.Context) error {
 	tick := time.NewTicker(lookOften)
 	defer tick.Stop()
 	for {
-		if err := d.round(ctx); err != nil && ctx.Err() == nil {
+		n, err := d.round(ctx)
+		if err != nil && ctx.Err() == nil {
 			d.o.Log.Warn("sources that are waited for were not looked for", "error", err)
+		}
+		if n == lookRound && err == nil {
+			continue // more are due
 		}
 		select {
 		case <-ctx.Done():
@@ -54,22 +91,30 @@ func (d *Desk) await(ctx context.Context) error {
 	}
 }
 
-func (d *Desk) round(ctx context.Context) error {
+// round looks for those that are due, and tells how many were.
+func (d *Desk) round(ctx context.Context) (int, error) {
 	jobs, err := d.o.Ledger.Awaited(ctx, d.o.Now(), lookRound)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(looks)
 	for _, j := range jobs {
 		g.Go(func() error { return d.seek(gctx, j) })
 	}
-	return g.Wait()
+	return len(jobs), g.Wait()
 }
 
 // seek looks once for the source of a job that waits for it.
 func (d *Desk) seek(ctx context.Context, j queue.Job) error {
-	l := d.look(ctx, j.Origin.URL)
+	l, place := ingest.Look{Failed: true}, placeOf(j.Origin.URL)
+	if !d.dark.is(place, d.o.Now()) {
+		began := time.Now()
+		l = d.look(ctx, j.Origin.URL)
+		if l.Failed && time.Since(began) > d.lookTime/2 {
+			d.dark.note(place, d.o.Now())
+		}
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // it was not the source that failed
 	}

@@ -78,6 +78,9 @@ type Desk struct {
 	in      chan *request
 	closed  chan struct{}
 	waiting chan struct{} // somebody began to wait for a source
+	dark    dark
+
+	lookTime time.Duration // of one look
 }
 
 // New makes a desk. It answers nobody until Run.
@@ -88,7 +91,7 @@ func New(o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Desk{o: o, in: make(chan *request), closed: make(chan struct{}), waiting: make(chan struct{}, 1)}
+	return &Desk{o: o, in: make(chan *request), closed: make(chan struct{}), waiting: make(chan struct{}, 1), dark: dark{until: map[string]time.Time{}}, lookTime: lookTimeout}
 }
 
 // clerks is how many batches are under way at once: one is decided on and

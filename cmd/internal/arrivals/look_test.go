@@ -118,7 +118,7 @@ func TestAwait(t *testing.T) {
 			if len(due) == 0 {
 				return
 			}
-			if err := d.round(ctx); err != nil {
+			if _, err := d.round(ctx); err != nil {
 				t.Fatal(err)
 			}
 		}

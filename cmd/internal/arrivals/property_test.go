@@ -224,7 +224,7 @@ func (l *lives) end() {
 			if len(jobs) == 0 {
 				break
 			}
-			if err := l.desk.round(context.Background()); err != nil {
+			if _, err := l.desk.round(context.Background()); err != nil {
 				l.t.Fatal(err)
 			}
 		}
