@@ -108,7 +108,8 @@ type Outputs struct {
 	Downloads  []string `json:"downloads,omitempty"`  // progressive MP4, best first
 	Storyboard string   `json:"storyboard,omitempty"` // WebVTT
 
-	Record string `json:"record"` // bobine.json
+	Record string `json:"record"`           // bobine.json
+	Latest string `json:"latest,omitempty"` // see Job.Latest; what lies there may lead to a newer film by now
 }
 
 // Copy is a second copy of all that a job published, and of its source.

@@ -1,9 +1,12 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
+
+	"bobine/storage"
 )
 
 // maxLost is how often a task's worker may vanish before the task is set
@@ -198,4 +201,11 @@ func (j *Job) Move(e Event, now time.Time) error {
 }
 
 // Root is the folder of what the job publishes.
-func (j Job) Root() string { return "outputs/" + j.Partner + "/" + j.ID }
+func (j Job) Root() string { return storage.Published + j.Partner + "/" + j.ID }
+
+// Latest is the file that leads to the newest film of the same source of the
+// same partner, made by the same profile.
+func (j Job) Latest() string {
+	source := cmp.Or(j.Key, IDOf(j.Partner, j.Origin.URL, "", j.Profile)) // what is submitted by hand has no Key
+	return storage.Published + j.Partner + "/" + storage.LatestFolder + "/" + source + ".json"
+}

@@ -77,6 +77,26 @@ var contentTypes = map[string]string{
 	".vtt":  "text/vtt; charset=utf-8",
 }
 
+// Published begins the Refs of all that is shown to the world.
+const Published = "outputs/"
+
+// LatestFolder, below a partner's, holds what is replaced: where the newest
+// of several films lies. Every other published file stays as it is for ever.
+const LatestFolder = "latest"
+
+// CacheControl is how long caches may keep an object, as HTTP says it: empty
+// for what is not published.
+func CacheControl(r Ref) string {
+	below, published := strings.CutPrefix(string(r), Published)
+	if !published || ContentType(r) == "" {
+		return ""
+	}
+	if _, rest, _ := strings.Cut(below, "/"); strings.HasPrefix(rest, LatestFolder+"/") {
+		return "public, max-age=30"
+	}
+	return "public, max-age=31536000, immutable"
+}
+
 // PutOptions refine a Put. The zero value replaces whatever was there.
 type PutOptions struct {
 	IfAbsent    bool   // create only: ErrExist when the object exists, which stays as it was
@@ -107,4 +127,15 @@ type Store interface {
 
 	// Delete removes objects. An absent one is success.
 	Delete(ctx context.Context, refs ...Ref) error
+}
+
+// Swapper is a Store in which several may replace one object.
+type Swapper interface {
+	Store
+
+	// Swap puts what change makes of a small object, nil when it is absent. It
+	// is replaced only while it is still what change was given; else change is
+	// asked again, so it may be asked many times. When change returns nil, all
+	// stays as it is. Who puts the object otherwise is not heeded.
+	Swap(ctx context.Context, r Ref, change func(old []byte) ([]byte, error)) error
 }

@@ -145,7 +145,7 @@ func (u *upload) inParts(ctx context.Context, first []byte, p *parts) (storage.O
 func (u *upload) begin(ctx context.Context) (id string, err error) {
 	in := &s3.CreateMultipartUploadInput{
 		Bucket: &u.Store.o.Bucket, Key: &u.key, ContentType: &u.o.ContentType, Metadata: u.metadata(), ChecksumAlgorithm: u.sums,
-		StorageClass: types.StorageClass(u.o.Class),
+		StorageClass: types.StorageClass(u.o.Class), CacheControl: u.cacheControl(),
 	}
 	if in.ChecksumAlgorithm != "" {
 		in.ChecksumType = types.ChecksumTypeFullObject

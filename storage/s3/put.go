@@ -27,6 +27,7 @@ type upload struct {
 	mark string // kept beside the object: it is this Put's
 	sha  string // of the whole body, empty when it is not known beforehand
 	size int64  // the same; -1
+	old  string // ETag of what it replaces; empty: whatever is there
 	sums types.ChecksumAlgorithm
 }
 
@@ -41,20 +42,20 @@ type storeKey struct {
 // body it heeds the context. A body that can seek is read twice when it is
 // large: its SHA-256 is sent before it.
 func (s *Store) Put(ctx context.Context, r storage.Ref, body io.Reader, o storage.PutOptions) (storage.Object, error) {
-	obj, err := s.put(ctx, r, body, o)
+	obj, err := s.put(ctx, r, body, o, "")
 	if err != nil {
 		return storage.Object{}, s.fault("put", r, err)
 	}
 	return obj, nil
 }
 
-func (s *Store) put(ctx context.Context, r storage.Ref, body io.Reader, o storage.PutOptions) (storage.Object, error) {
+func (s *Store) put(ctx context.Context, r storage.Ref, body io.Reader, o storage.PutOptions, old string) (storage.Object, error) {
 	key, err := s.key(r)
 	if err != nil {
 		return storage.Object{}, err
 	}
 	o.ContentType = cmp.Or(o.ContentType, storage.ContentType(r), "application/octet-stream")
-	u := &upload{storeKey: storeKey{s, key}, ref: r, o: o, mark: rand.Text(), sha: o.SHA256, size: -1, sums: s.algorithm()}
+	u := &upload{storeKey: storeKey{s, key}, ref: r, o: o, mark: rand.Text(), sha: o.SHA256, size: -1, old: old, sums: s.algorithm()}
 	if err := u.measure(ctx, body); err != nil {
 		return storage.Object{}, err
 	}
@@ -121,12 +122,29 @@ func (u *upload) ifNoneMatch() *string {
 	return nil
 }
 
+// ifMatch is only heeded by whole: what is swapped is small.
+func (u *upload) ifMatch() *string {
+	if u.old != "" {
+		return &u.old
+	}
+	return nil
+}
+
+// cacheControl is what the bucket tells those who read it directly.
+func (u *upload) cacheControl() *string {
+	if c := storage.CacheControl(u.ref); c != "" {
+		return &c
+	}
+	return nil
+}
+
 // whole sends a body by one request.
 func (u *upload) whole(ctx context.Context, body []byte) (storage.Object, error) {
 	for try := 1; ; try++ {
 		out, err := u.client.PutObject(ctx, &s3.PutObjectInput{
 			Bucket: &u.Store.o.Bucket, Key: &u.key, Body: bytes.NewReader(body), ContentLength: aws.Int64(int64(len(body))),
-			ContentType: &u.o.ContentType, Metadata: u.metadata(), IfNoneMatch: u.ifNoneMatch(), ChecksumAlgorithm: u.sums,
+			ContentType: &u.o.ContentType, Metadata: u.metadata(), IfNoneMatch: u.ifNoneMatch(), IfMatch: u.ifMatch(), ChecksumAlgorithm: u.sums,
+			CacheControl: u.cacheControl(),
 			StorageClass: types.StorageClass(u.o.Class),
 		})
 		if err == nil {

@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"concurrent Puts of one object leave one of them, whole at any time", concurrent},
 		{"IfAbsent creates once and never replaces", ifAbsent},
 		{"of sixteen IfAbsent Puts at once exactly one wins", ifAbsentRace},
+		{"a Swap is given what is there, and may leave it", swap},
+		{"of Swaps at once none is lost", swapAtOnce},
 		{"a large object streams through", large},
 		{"ranges read what they name", ranges},
 		{"an absent object is ErrNotExist", absent},

@@ -113,6 +113,7 @@ type Outputs struct {
 	Storyboard string   `json:"storyboard,omitempty" doc:"WebVTT that leads to small pictures of the film"`
 
 	Record string `json:"record" doc:"bobine.json"`
+	Latest string `json:"latest,omitempty" doc:"JSON that leads to the newest film of this source, now or later"`
 	Play   string `json:"play" doc:"URL of a page that plays the film"`
 }
 

@@ -15,13 +15,14 @@ import (
 // is there: it is written last.
 func (s *service) output(w http.ResponseWriter, r *http.Request) {
 	o, err := s.find(r.Context(), r.PathValue("path"))
+	h := w.Header()
 	if err != nil {
+		h.Set("Cache-Control", "no-store") // it may be published the next moment
 		s.write(w, err)
 		return
 	}
-	h := w.Header()
 	h.Set("Content-Type", storage.ContentType(o.Ref))
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", storage.CacheControl(o.Ref))
 	if o.SHA256 != "" {
 		h.Set("ETag", `"`+o.SHA256+`"`)
 	} else if o.ETag != "" {
@@ -37,12 +38,14 @@ func (s *service) find(ctx context.Context, name string) (storage.Object, error)
 	if storage.ContentType(storage.Ref(name)) == "" || len(parts) < 3 { // no part of a film
 		return storage.Object{}, storage.ErrNotExist
 	}
-	ref := storage.Ref("outputs/" + name)
+	ref := storage.Ref(storage.Published + name)
 	if err := ref.Check(); err != nil {
 		return storage.Object{}, err
 	}
-	if _, err := s.o.Outputs.Stat(ctx, storage.Join("outputs", parts[0], parts[1], "bobine.json")); err != nil {
-		return storage.Object{}, away(err)
+	if parts[1] != storage.LatestFolder {
+		if _, err := s.o.Outputs.Stat(ctx, storage.Join(storage.Published, parts[0], parts[1], "bobine.json")); err != nil {
+			return storage.Object{}, away(err)
+		}
 	}
 	o, err := s.o.Outputs.Stat(ctx, ref)
 	return o, away(err)

@@ -44,6 +44,24 @@ func TestPublishedFilesAreServed(t *testing.T) {
 	}
 }
 
+// A film stays as it is for ever, and caches are told so; what leads to the
+// newest film of a source does not.
+func TestCachesAreTold(t *testing.T) {
+	h, store := handler(t, &fakeFarm{})
+	put(t, store, "outputs/p/j/master.m3u8", "outputs/p/j/bobine.json", "outputs/p/latest/film.json")
+	for file, want := range map[string]string{
+		"j/master.m3u8":    "public, max-age=31536000, immutable",
+		"latest/film.json": "public, max-age=30",
+		"latest/none.json": "no-store",
+		"j/none.m4s":       "no-store",
+	} {
+		r := call(h, "GET", "/outputs/p/"+file, "", anonymous)
+		if got := r.Header.Get("Cache-Control"); got != want {
+			t.Errorf("%s: %d, Cache-Control %q, want %q", file, r.StatusCode, got, want)
+		}
+	}
+}
+
 func anonymous(r *http.Request) { r.Header.Del("Authorization") }
 
 func TestRangesOfAFile(t *testing.T) {

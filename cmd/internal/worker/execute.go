@@ -218,7 +218,11 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 			return queue.Outcome{}, err
 		}
 	}
+	out.Latest = j.Latest()
 	if err := w.writeDown(ctx, j, &out, pub); err != nil {
+		return queue.Outcome{}, err
+	}
+	if err := w.lead(ctx, j, out); err != nil {
 		return queue.Outcome{}, err
 	}
 	keep := map[storage.Ref]bool{name(packaging.Log): true}
@@ -230,6 +234,15 @@ func (w *Worker) publish(ctx context.Context, j queue.Job) (queue.Outcome, error
 		w.log.Warn("what losing attempts left was not swept", "job", j.ID, "error", err)
 	}
 	return queue.Outcome{Outputs: &out}, nil
+}
+
+// lead has those who follow a source find this film, unless there is a newer.
+func (w *Worker) lead(ctx context.Context, j queue.Job, out queue.Outputs) error {
+	s, ok := w.store.(storage.Swapper)
+	if !ok {
+		return fmt.Errorf("publish %s: the store swaps nothing", out.Latest)
+	}
+	return s.Swap(ctx, storage.Ref(out.Latest), func(old []byte) ([]byte, error) { return packaging.Lead(old, j, out) })
 }
 
 // create stores a file that may exist already from an attempt whose reply
