@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,9 @@ import (
 // openDesk makes the desk at which films arrive that nobody submits.
 func (c *Controller) openDesk(context.Context) error {
 	c.eyes = arrivals.Eyes{Find: c.find, AllowHosts: c.config.Sources.AllowHosts}
+	check := c.checkProfile()
 	c.desk = arrivals.New(arrivals.Options{
-		Ledger: c.ledger, Store: c.store, Partners: c.partners, Look: c.eyes.Look, Check: c.checkProfile(),
+		Ledger: c.ledger, Store: c.store, Partners: c.partners, Look: c.eyes.Look, Check: check,
 		Estimate: c.oracle.fill,
 		Tell: func(p queue.Partner, before *queue.Job, after queue.Job, now time.Time) []queue.Delivery {
 			return notify.Teller{Base: c.public()}.Job(before, after, c.listenersOf(p), now)
@@ -38,6 +40,9 @@ func (c *Controller) openDesk(context.Context) error {
 	})
 	c.uploads = uploads.New(uploads.Options{
 		Ledger: c.ledger, Partner: c.partners.Partner, Home: c.uploadHome, Bucket: c.buckets.Bucket,
+		Check: func(p queue.Partner, profile string, params map[string]string) *queue.Fault {
+			return check(cmp.Or(profile, p.Profile, c.config.Profile), params)
+		},
 		Receive: c.desk.Receive, Job: c.ledger.Job, Own: c.config.Partner,
 	})
 	c.after(c.buckets.Close)

@@ -33,6 +33,10 @@ type Options struct {
 
 	Bucket func(ctx context.Context, name string) (*s3.Store, error)
 
+	// Check tells why there can be no job of this profile, "" being the
+	// partner's, with these parameters, or nil.
+	Check func(p queue.Partner, profile string, params map[string]string) *queue.Fault
+
 	// Receive makes each notice into exactly one job; Job tells of it.
 	Receive func(ctx context.Context, ns []queue.Notice) ([]queue.Receipt, error)
 	Job     func(ctx context.Context, id string) (queue.Job, error)
@@ -74,6 +78,9 @@ func (d *Desk) CreateUpload(ctx context.Context, partner string, r api.UploadReq
 	}
 	if r.Deadline == "" {
 		deadline = time.Time{}
+	}
+	if f := d.o.Check(p, r.Profile, r.Params); f != nil { // not after a hundred gigabytes
+		return api.Upload{}, &api.RefusedError{Code: f.Code, Message: f.Message, Hint: f.Hint}
 	}
 	name, prefix, err := d.o.Home(ctx, p)
 	if err != nil {

@@ -61,6 +61,12 @@ func counter(t *testing.T, got *[]queue.Notice) (*uploads.Desk, *stores.Sources)
 			}
 			return queue.Partner{Name: name, Inbox: []string{"s3://inbox/" + name + "/"}}, nil
 		},
+		Check: func(_ queue.Partner, profile string, _ map[string]string) *queue.Fault {
+			if profile == "imax" {
+				return &queue.Fault{Code: "unknown-profile", Message: "there is no profile imax"}
+			}
+			return nil
+		},
 		Home: func(_ context.Context, p queue.Partner) (string, string, error) { return "inbox", p.Name, nil },
 		Receive: func(_ context.Context, ns []queue.Notice) ([]queue.Receipt, error) {
 			*got = append(*got, ns...)
@@ -168,6 +174,9 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := d.CreateUpload(ctx, "", api.UploadRequest{Partner: "nobody", Name: "a.mov", Bytes: 1}); code(err) != "no-such-partner" {
 		t.Errorf("for nobody: %v", err)
+	}
+	if _, err := d.CreateUpload(ctx, "arte", api.UploadRequest{Name: "a.mov", Bytes: 1, Profile: "imax"}); code(err) != "unknown-profile" {
+		t.Errorf("in no profile: %v", err)
 	}
 	u, err := d.CreateUpload(ctx, "", api.UploadRequest{Partner: "arte", Name: "a.mov", Bytes: 5 << 40})
 	if err != nil || u.Parts > 10_000 {
