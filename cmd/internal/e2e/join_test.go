@@ -80,8 +80,8 @@ func TestWorkersThatJoin(t *testing.T) {
 	}
 	sources := &stores.Sources{S3: configs.S3{PathStyle: true, Checksums: "when_supported"}}
 	t.Cleanup(func() { sources.Close() })
-	path := makeFile(t, filepath.Join(t.TempDir(), "film.mp4"), "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=24",
-		"-f", "lavfi", "-i", "sine=duration=24", "-vf", "noise=alls=40:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "8M", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac")
+	path := makeFile(t, filepath.Join(t.TempDir(), "film.mp4"), "-f", "lavfi", "-i", "testsrc2=size=480x270:rate=25:duration=20",
+		"-f", "lavfi", "-i", "sine=duration=20", "-vf", "noise=alls=40:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "6M", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac")
 	put(t, sources, "inbox", "film.mp4", path)
 
 	j := f.done(t, f.submit(t, "s3://inbox/film.mp4").ID)
@@ -89,7 +89,7 @@ func TestWorkersThatJoin(t *testing.T) {
 	for _, x := range j.Tasks {
 		if x.Kind == queue.KindVideo {
 			encoders[x.Worker] = true
-			if most := j.Source.Bytes * 3 / 10; x.Fetched > most { // it is a sixth of the film
+			if most := j.Source.Bytes * 3 / 10; x.Fetched > most { // it is a fifth of the film
 				t.Errorf("chunk %d fetched %d of %d bytes", x.Chunk, x.Fetched, j.Source.Bytes)
 			}
 		}
@@ -106,7 +106,7 @@ func TestWorkersThatJoin(t *testing.T) {
 	}
 
 	// The second film loses the worker that began with it.
-	put(t, sources, "inbox", "second.mp4", path)
+	put(t, sources, "inbox", "second.mp4", film(t, 5, "320x180"))
 	j = f.submit(t, "s3://inbox/second.mp4")
 	gone := -1
 	f.until(t, j.ID, "a worker at work", func(j api.Job) bool {

@@ -88,7 +88,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer os.Remove(w.scratch + ".lock")
 	defer os.RemoveAll(w.scratch)
 	defer w.web.CloseIdleConnections()
-	defer w.closeStore()
+	defer func() { _ = w.closeStore() }() // of lines on which nothing passes any more
 	defer w.buckets.Close()
 	if w.Token == "" { // else whoever launched us saw to it
 		if err := w.ledger.Check(ctx, time.Now()); err != nil {
