@@ -225,6 +225,9 @@ func (c *Controller) change(ctx context.Context, id string, decide func(view, ti
 		if err != nil {
 			return j, away(err)
 		}
+		if next := change.Jobs[0]; next.State.Ended() {
+			c.oracle.ended(next, tasks)
+		}
 		return c.ledger.Job(ctx, id)
 	}
 }

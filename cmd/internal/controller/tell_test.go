@@ -61,3 +61,16 @@ func TestALostSecretIsNoOutage(t *testing.T) {
 		}
 	}
 }
+
+// What was foretold of a job that is cancelled is forgotten: else no more
+// would be learned after some thousand.
+func TestACancelledJobIsNotForetold(t *testing.T) {
+	f := newField(t, 1)
+	j := f.submit("film", "24h")
+	f.oracle.told(j.ID, guess{f.now, f.now, f.now})
+	_, err := f.Cancel(t.Context(), j.ID)
+	check(t, err)
+	if n := len(f.oracle.first); n != 0 {
+		t.Errorf("%d estimates are kept of nothing", n)
+	}
+}

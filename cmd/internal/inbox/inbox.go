@@ -162,8 +162,9 @@ func (s *Sweeper) list(ctx context.Context, p queue.Partner, in string, seen map
 			if err != nil || o.Bytes == 0 || aside(string(o.Ref)) {
 				continue // the mark of a folder, or what is no film by its name
 			}
-			seen[source] = o.ETag
-			if !yield(queue.Notice{Partner: p.Name, Way: queue.BySweep, Source: source, Bytes: o.Bytes, ETag: ingest.ETag(o.ETag)}, nil) {
+			mark := ingest.ETag(o.ETag)
+			seen[source] = mark
+			if !yield(queue.Notice{Partner: p.Name, Way: queue.BySweep, Source: source, Bytes: o.Bytes, ETag: mark}, nil) {
 				return
 			}
 		}
