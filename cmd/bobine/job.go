@@ -25,6 +25,7 @@ func (a *app) jobCommand() *cobra.Command {
 		a.changeCommand("cancel", "Stop a job; what it made so far is swept", (*api.Client).Cancel),
 		a.changeCommand("retry", "Try a failed or cancelled job again", (*api.Client).Retry))
 	cmd.AddCommand(a.leverCommands()...)
+	cmd.AddCommand(a.urlCommand())
 	return cmd
 }
 

@@ -48,6 +48,7 @@ func (s *service) register(a huma.API) {
 	huma.Register(a, operation(http.MethodGet, "/v1/jobs/{id}", "show", "One job", http.StatusOK), s.show)
 	huma.Register(a, operation(http.MethodPost, "/v1/jobs/{id}/cancel", "cancel", "Stop a job", http.StatusOK), s.cancel)
 	huma.Register(a, operation(http.MethodPost, "/v1/jobs/{id}/retry", "retry", "Try a failed or cancelled job again", http.StatusAccepted), s.retry)
+	s.registerLinks(a)
 	if s.o.Levers != nil {
 		s.registerLevers(a)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bobine/cmd/internal/api"
 	"bobine/cmd/internal/settings"
@@ -103,6 +105,18 @@ func TestWorkersThatJoin(t *testing.T) {
 	}
 	if ratio < 1 || ratio > 3 { // the probe reads all of it, the sound nearly all, and the pictures two thirds where not from their worker's own blocks
 		t.Errorf("the source was fetched %.2f times", ratio)
+	}
+
+	links, err := f.Links(t.Context(), j.ID, time.Minute)
+	if err != nil || len(links.Links) < 5 {
+		t.Errorf("links %+v, %v", links, err)
+	}
+	for _, l := range links.Links { // by somebody without any key
+		if res, err := http.Get(l.URL); err != nil || res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %v, %v", l.What, res, err)
+		} else {
+			res.Body.Close()
+		}
 	}
 
 	// The second film loses the worker that began with it.

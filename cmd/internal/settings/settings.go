@@ -54,7 +54,7 @@ func Join(c configs.Config, version string) (Worker, error) {
 		wrong = append(wrong, configs.Problem{Key: "redis.url", Message: "redis.url is empty: a worker joins its farm by the Redis of both; set it, or BOBINE_REDIS_URL, here and where the farm runs"})
 	}
 	if _, _, bucket := configs.Bucket(c.Storage.Outputs); !bucket {
-		wrong = append(wrong, configs.Problem{Key: "storage.outputs", Message: fmt.Sprintf("storage.outputs is %q, a folder of this machine: a worker joins a farm that publishes to s3://bucket/prefix; set it, or BOBINE_STORAGE_OUTPUTS, here and where the farm runs", c.Storage.Outputs)})
+		wrong = append(wrong, configs.Problem{Key: "storage.outputs", Message: fmt.Sprintf("storage.outputs is %q, no bucket that other machines reach: a worker joins a farm that publishes to s3://bucket/prefix; set it, or BOBINE_STORAGE_OUTPUTS, here and where the farm runs", c.Storage.Outputs)})
 	}
 	if len(wrong) > 0 {
 		return Worker{}, wrong
