@@ -27,7 +27,7 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 	v := e.views(j)
 	var outputs []*ff.Stream
 	for i, r := range j.Ladder.Video {
-		s, more := tail(v.rungs[i], r, j.Chunk)
+		s, more := tail(v.rungs[i], r, j)
 		outputs = append(outputs, s.Output(source(j.raw(r.Name)), coder(r, r.Frames(j.Chunk)+more)))
 	}
 	if v.poster != nil {
@@ -47,9 +47,10 @@ func (e *Encoder) videoArgs(j VideoJob) []string {
 
 // beyond is how many pictures more than the chunk's are encoded, to be left
 // out when it is cut: see tail. Only a chunk that ends with a GOP can lose
-// them: elsewhere the pictures before need them.
-func beyond(r encoder.Rendition, c encoder.Chunk) int64 {
-	if r.Codec == "h264" && r.Frames(c)%r.GOP == 0 {
+// them: elsewhere the pictures before need them. The film's end is no join.
+func beyond(r encoder.Rendition, j VideoJob) int64 {
+	last := j.Chunk.Index == len(j.Ladder.Chunks)-1
+	if r.Codec == "h264" && r.Frames(j.Chunk)%r.GOP == 0 && !last {
 		return 2
 	}
 	return 0
@@ -62,13 +63,13 @@ func beyond(r encoder.Rendition, c encoder.Chunk) int64 {
 // another to tell how long the first lasts. Shorter, the last pictures stay
 // worse than others; longer, they take the bits of the next chunk's. As many
 // pictures of usual length do the same for more processor time.
-func tail(s *ff.Stream, r encoder.Rendition, c encoder.Chunk) (*ff.Stream, int64) {
-	more := beyond(r, c)
+func tail(s *ff.Stream, r encoder.Rendition, j VideoJob) (*ff.Stream, int64) {
+	more := beyond(r, j)
 	if more == 0 {
 		return s, 0
 	}
 	s = s.Filter("tpad", nil, ff.KwArgs{"stop": more, "stop_mode": "clone"}).
-		Filter("setpts", ff.Args{fmt.Sprintf("PTS+4*gt(N,%d)/(FR*TB)", r.Frames(c))})
+		Filter("setpts", ff.Args{fmt.Sprintf("PTS+4*gt(N,%d)/(FR*TB)", r.Frames(j.Chunk))})
 	return s, more
 }
 

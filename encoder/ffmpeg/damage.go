@@ -24,7 +24,7 @@ var damageLine = regexp.MustCompile(`Error while decoding stream #0:|corrupt dec
 func (e *Encoder) kept(ctx context.Context, j VideoJob, l *log) (encoder.Check, []string, error) {
 	want, got, holes := j.Chunk.Frames, j.Chunk.Frames, l.doubled
 	for i, r := range j.Ladder.Video {
-		if n := l.encoded[i] - beyond(r, j.Chunk); n < r.Frames(j.Chunk) {
+		if n := l.encoded[i] - beyond(r, j); n < r.Frames(j.Chunk) {
 			got = min(got, n*r.Step)
 		}
 	}
