@@ -50,8 +50,10 @@ type Redis struct {
 
 // Storage is where objects live.
 type Storage struct {
-	Outputs string `yaml:"outputs"` // a folder, or s3://bucket/prefix; empty: <data>/store
-	S3      S3     `yaml:"s3"`
+	Outputs     string        `yaml:"outputs"` // a folder, or s3://bucket/prefix; empty: <data>/store
+	S3          S3            `yaml:"s3"`
+	CORSOrigins []string      `yaml:"cors_origins"` // of pages that play films from the bucket itself
+	OldVersions time.Duration `yaml:"old_versions"` // for which a bucket with versions keeps what was replaced or deleted
 }
 
 // S3 is how buckets are reached. Credentials are not settings: they come from
@@ -130,7 +132,7 @@ func Default() Config {
 		Fleet:   Fleet{Workers: 1},
 		Sources: Sources{AllowHosts: []string{}, After: "keep", Wait: 7 * 24 * time.Hour},
 		Backup:  Backup{Copies: []Copy{}, Scrub: 30 * 24 * time.Hour},
-		Storage: Storage{S3: S3{Checksums: "when_supported"}},
+		Storage: Storage{S3: S3{Checksums: "when_supported"}, CORSOrigins: []string{}, OldVersions: 30 * 24 * time.Hour},
 		Lease:   Lease{Silence: 20 * time.Second, Beat: 2 * time.Second},
 		Arrivals: Arrivals{
 			Patience: time.Hour, Burst: 10 * time.Minute, Sweep: 5 * time.Minute, Queues: []string{},

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"bobine/storage"
 )
@@ -40,6 +41,11 @@ func (s Storage) problems() Problems {
 	must(s.S3.Region == "" || plain.MatchString(s.S3.Region), "storage.s3.region", s.S3.Region, "want a name such as eu-west-3")
 	must(slices.Contains([]string{"when_supported", "when_required"}, s.S3.Checksums), "storage.s3.checksums", s.S3.Checksums,
 		"want when_supported or when_required")
+	for _, o := range s.CORSOrigins {
+		u, err := url.Parse(o)
+		must(o == "*" || err == nil && endpoint(o) && u.Path == "", "storage.cors_origins", unsigned(o), "want origins such as https://www.example.com, or *")
+	}
+	must(within(s.OldVersions, 24*time.Hour, 3650*24*time.Hour), "storage.old_versions", short(s.OldVersions), "want 1d to 3650d")
 	return p
 }
 

@@ -154,6 +154,12 @@ var actions = map[string]string{
 	"DeleteObjects":           "s3:DeleteObject",
 	"ListParts":               "s3:ListMultipartUploadParts",
 	"ListMultipartUploads":    "s3:ListBucketMultipartUploads",
+
+	"GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+	"PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+	"GetBucketCors":                   "s3:GetBucketCORS",
+	"PutBucketCors":                   "s3:PutBucketCORS",
+	"DeleteBucketCors":                "s3:PutBucketCORS",
 }
 
 // hint is what to do about a fault.
@@ -167,7 +173,10 @@ func (s *Store) hint(f *Fault) string {
 		return "this machine's clock is more than 15 minutes from the server's: set it right"
 	case "SlowDown", "ServiceUnavailable":
 		return "the server has too much to do: try again later, or with less at once"
-	case "NotImplemented", "MissingContentMD5", "XAmzContentSHA256Mismatch", "InvalidRequest":
+	case "NotImplemented", "MethodNotAllowed", "MissingContentMD5", "XAmzContentSHA256Mismatch", "InvalidRequest":
+		if strings.Contains(f.Operation, "Lifecycle") || strings.Contains(f.Operation, "Cors") {
+			return "this server takes no such rules: set them by its own tools"
+		}
 		return "if the server is not AWS, try storage.s3.checksums: " + WhenRequired
 	case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
 		return s.wrongRegion(f)
