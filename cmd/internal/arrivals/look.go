@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,10 @@ func (e Eyes) Look(ctx context.Context, source string) (queue.Origin, error) {
 
 func (e Eyes) file(u *url.URL) (queue.Origin, error) {
 	info, err := os.Stat(u.Path)
+	if real, rerr := filepath.EvalSymlinks(u.Path); rerr == nil && real != filepath.Clean(u.Path) {
+		// A link in a partner's folder may lead into another's.
+		return queue.Origin{}, fmt.Errorf("look at %s: %w: it leads through a link", u.Path, storage.ErrNotExist)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return queue.Origin{}, fmt.Errorf("look at %s: %w", u.Path, storage.ErrNotExist)
 	}
@@ -79,13 +84,8 @@ func (e Eyes) page(ctx context.Context, u *url.URL) (queue.Origin, error) {
 	}
 	req.Header.Set("Range", "bytes=0-0")
 	client := &http.Client{
-		Transport: outbound.Transport(e.AllowHosts),
-		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
-			if len(via) > 3 {
-				return errors.New("more than 3 redirects")
-			}
-			return nil
-		},
+		Transport:     outbound.Transport(e.AllowHosts),
+		CheckRedirect: outbound.Redirect(e.AllowHosts),
 	}
 	res, err := client.Do(req)
 	if err != nil {

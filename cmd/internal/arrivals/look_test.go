@@ -42,6 +42,10 @@ func TestLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	link := filepath.Join(dir, "link.mov")
+	if err := os.Symlink(file, link); err != nil {
+		t.Fatal(err)
+	}
 	store := startStore(t)
 	if _, err := store.Put(t.Context(), "arte/a b.mov", strings.NewReader("a film"), storage.PutOptions{}); err != nil {
 		t.Fatal(err)
@@ -64,6 +68,7 @@ func TestLook(t *testing.T) {
 		"file://" + file:             {mark: queue.FileMark(info)},
 		"file://" + file + "x":       {absent: true},
 		"file://" + dir:              {says: "not a file"},
+		"file://" + link:             {absent: true}, // it may lead into another's folder
 		"s3://in/arte/a%20b.mov":     {},
 		"s3://in/arte/a":             {absent: true},
 	} {

@@ -302,3 +302,15 @@ func TestAtRisk(t *testing.T) {
 		t.Errorf("the tight one is not out: %v", err)
 	}
 }
+
+// So does a task that waits for want of a slot, which nobody hands out.
+func TestAtRiskInTheLine(t *testing.T) {
+	f := newField(t, 0)
+	calm, tight := f.submit("calm", "24h"), f.submit("tight", "1m")
+	for range 2 {
+		check(t, f.tellRisks(t.Context(), time.Now()))
+	}
+	if f.job(calm.ID).AtRisk || !f.job(tight.ID).AtRisk {
+		t.Errorf("at risk: calm %t, tight %t", f.job(calm.ID).AtRisk, f.job(tight.ID).AtRisk)
+	}
+}

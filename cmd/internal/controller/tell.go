@@ -93,19 +93,19 @@ func (c *Controller) farmEndpoint(ctx context.Context) (deliver.Endpoint, error)
 	return deliver.Endpoint{URL: url, Secrets: secrets, Disabled: why}, nil
 }
 
-// mute notes that an endpoint wants to hear no more.
-func (c *Controller) mute(ctx context.Context, name, why string) error {
+// mute notes that an endpoint wants to hear no more at its URL.
+func (c *Controller) mute(ctx context.Context, name, url, why string) error {
 	if name == "" {
 		muted, err := c.ledger.Keys(ctx, farmMuted)
 		if err != nil {
 			return err
 		}
-		return c.ledger.Commit(ctx, state.Change{Keys: []state.Key{{Name: farmMuted, Was: muted[0], Is: c.config.Notify.URL + " " + why}}})
+		return c.ledger.Commit(ctx, state.Change{Keys: []state.Key{{Name: farmMuted, Was: muted[0], Is: url + " " + why}}})
 	}
 	for {
 		p, err := c.ledger.Partner(ctx, name)
-		if err != nil || p.Notify == nil {
-			return err
+		if err != nil || p.Notify == nil || p.Notify.URL != url {
+			return err // it has another endpoint by now
 		}
 		p.Notify.Disabled = why
 		if err := c.ledger.Commit(ctx, state.Change{Partners: []queue.Partner{p}}); !errors.Is(err, state.ErrConflict) {
@@ -188,6 +188,9 @@ func (c *Controller) unmute(ctx context.Context, name string, change *state.Chan
 	if err != nil {
 		return err
 	}
+	if p.Notify == nil {
+		return nil // removed meanwhile: the delivery ends by itself
+	}
 	p.Notify.Disabled = ""
 	change.Partners = append(change.Partners, p)
 	return nil
@@ -220,4 +223,46 @@ func (c *Controller) tellDrops(ctx context.Context, now time.Time, quiet time.Du
 		}
 	}
 	return nil
+}
+
+// risksRead bounds the waiting tasks of one partner that are looked at in one
+// go: the next look, half a minute later, finds the rest.
+const risksRead = 64
+
+// tellRisks tells of jobs whose next task waits although it should have begun:
+// no slot may ever be free for it.
+func (c *Controller) tellRisks(ctx context.Context, now time.Time) error {
+	lanes, _, err := c.ledger.Lanes(ctx, now, headsRead, risksRead)
+	if err != nil {
+		return err
+	}
+	for _, l := range lanes {
+		for _, t := range l.Late {
+			if t.LastStart().After(now) {
+				continue
+			}
+			if err := c.atRisk(ctx, t.Job, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// atRisk notes that a job may miss its deadline, and tells it, once.
+func (c *Controller) atRisk(ctx context.Context, id string, now time.Time) error {
+	j, err := c.ledger.Job(ctx, id)
+	if err != nil || j.AtRisk || j.State.Ended() {
+		return err
+	}
+	before := j
+	j.AtRisk = true
+	change := state.Change{Jobs: []queue.Job{j}}
+	if err := c.tell(ctx, &change, &before, j, now); err != nil {
+		return err
+	}
+	if err := c.ledger.Commit(ctx, change); !errors.Is(err, state.ErrConflict) {
+		return err
+	}
+	return nil // the next look sees it
 }

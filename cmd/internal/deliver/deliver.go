@@ -40,8 +40,8 @@ type Options struct {
 	// queue.ErrNotExist: there is none any more.
 	Endpoint func(ctx context.Context, name string) (Endpoint, error)
 
-	// Disable notes that the endpoint wants to hear no more.
-	Disable func(ctx context.Context, name, why string) error
+	// Disable notes that the endpoint wants to hear no more at this URL.
+	Disable func(ctx context.Context, name, url, why string) error
 
 	Allow []string // inner hosts that may be told
 	Log   *slog.Logger
@@ -202,7 +202,7 @@ func (s *Sender) fly(ctx context.Context, d queue.Delivery) {
 	s.note(ctx, d, func(d *queue.Delivery) { gone = notify.Tried(d, a, time.Now()) })
 	if gone {
 		why := fmt.Sprintf("it answered 410 on %s", time.Now().UTC().Format(time.DateOnly))
-		if err := s.o.Disable(ctx, d.Endpoint, why); err != nil {
+		if err := s.o.Disable(ctx, d.Endpoint, end.URL, why); err != nil {
 			s.o.Log.Warn("an endpoint that answered 410 was not disabled", "endpoint", d.Endpoint, "error", err)
 		}
 	}

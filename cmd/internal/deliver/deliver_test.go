@@ -62,7 +62,7 @@ func newDesk(t *testing.T, allow ...string) *desk {
 
 func (d *desk) run(allow ...string) {
 	s := New(Options{Ledger: d.ledger, Endpoint: d.endpoint, Allow: allow, Log: slog.New(slog.DiscardHandler),
-		Disable: func(_ context.Context, name, why string) error {
+		Disable: func(_ context.Context, name, _, why string) error {
 			d.set(name, Endpoint{Disabled: why})
 			d.disabled <- name
 			return nil

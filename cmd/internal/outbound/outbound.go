@@ -4,6 +4,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -37,6 +38,21 @@ func Transport(allow []string) *http.Transport {
 	}
 	// No proxy: behind one, only the proxy's address would be judged.
 	return &http.Transport{Proxy: nil, DialContext: dial, ResponseHeaderTimeout: time.Minute, DisableKeepAlives: true}
+}
+
+// Redirect is for http.Client.CheckRedirect: three are followed, and none to a
+// host of allow but from itself. Who may name one inner host, or none, may not
+// be led to another.
+func Redirect(allow []string) func(*http.Request, []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		if len(via) > 3 {
+			return errors.New("more than 3 redirects")
+		}
+		if host := req.URL.Hostname(); slices.Contains(allow, host) && via[0].URL.Hostname() != host {
+			return fmt.Errorf("a redirect from %s to %s, which is an inner host", via[0].URL.Hostname(), host)
+		}
+		return nil
+	}
 }
 
 // closed are the networks that are not the open internet although the

@@ -21,13 +21,8 @@ func newClient(allow []string) *http.Client {
 	t := outbound.Transport(allow)
 	t.DisableKeepAlives, t.IdleConnTimeout = false, 10*time.Second // a source is read in many parts
 	return &http.Client{
-		Transport: t,
-		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
-			if len(via) > 3 {
-				return errors.New("more than 3 redirects")
-			}
-			return nil
-		},
+		Transport:     t,
+		CheckRedirect: outbound.Redirect(allow),
 	}
 }
 
