@@ -101,7 +101,9 @@ type Video struct {
 	FPS     float64 `json:"fps"`  // Rate as a decimal number
 	Rate    Rate    `json:"rate"` // constant rate of the output: the source's own, or the nearest standard one
 	Frames  int64   `json:"frames"`
-	VFR     bool    `json:"vfr,omitempty"` // frames are not evenly spaced: they are put on the grid of Rate
+	RealFPS float64 `json:"real_fps,omitempty"` // the least that all its times are whole multiples of, as the container says; 0: unsaid
+	MeanFPS float64 `json:"mean_fps,omitempty"` // frames over time, as the container says; 0: unsaid
+	VFR     bool    `json:"vfr,omitempty"`      // frames are not evenly spaced: they are put on the grid of Rate
 
 	CodedWidth  int    `json:"coded_width"` // as stored, before rotation and aspect
 	CodedHeight int    `json:"coded_height"`

@@ -263,6 +263,7 @@ func (s stream) describe() encoder.Video {
 	v := encoder.Video{
 		Stream: s.Index, Codec: s.Codec, Profile: s.Profile, CodedWidth: s.Width, CodedHeight: s.Height,
 		SAR: ratio(strings.Replace(s.SAR, ":", "/", 1)), PixelFormat: s.PixelFormat,
+		RealFPS: ratio(s.RealRate).Float(), MeanFPS: ratio(s.MeanRate).Float(),
 		Primaries: s.Primaries, Transfer: s.Transfer, Matrix: s.Matrix, Range: s.Range,
 		Bitrate: number(s.Bitrate), BitDepth: s.bitDepth(), DolbyVision: s.dolbyVision(), Interlaced: slices.Contains([]string{"tt", "bb", "tb", "bt"}, s.FieldOrder),
 	}

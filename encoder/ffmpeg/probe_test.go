@@ -126,6 +126,10 @@ func TestProbesRealClips(t *testing.T) {
 				t.Errorf("got %dx%d at %v, %d frames, vfr %v, seekable %v, %d sounds; want %+v",
 					v.Width, v.Height, v.Rate, v.Frames, v.VFR, v.Seekable, len(s.Audio), c)
 			}
+			// What the container says of the rate is kept beside ours: of an even film it is the same.
+			if v.RealFPS == 0 || v.MeanFPS == 0 || !c.vfr && c.seekable && math.Abs(v.RealFPS-c.rate.Float()) > 0.1 {
+				t.Errorf("the container says %v and %v pictures a second, the film has %v", v.RealFPS, v.MeanFPS, c.rate)
+			}
 			if want := c.rate.Seconds(c.frames); math.Abs(s.Duration-want) > 1e-6 {
 				t.Errorf("duration %v, want %v", s.Duration, want)
 			}
