@@ -102,7 +102,8 @@ func TestStoryboard(t *testing.T) {
 	shown := 0
 	for _, c := range l.Chunks {
 		dir := t.TempDir()
-		res, err := e.Video(t.Context(), VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir})
+		j := VideoJob{Input: path, Source: src, Ladder: l, Chunk: c, Dir: dir}
+		res, err := e.Video(t.Context(), j)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +117,7 @@ func TestStoryboard(t *testing.T) {
 			}
 		}
 		if res.Poster != nil {
-			is("the poster", int(l.PosterFrame), "-i", dir+"/"+PosterFile, "-vf", "scale=64:36:flags=area:in_range=pc:out_range=tv")
+			is("the poster", int(c.First+j.posterAt()), "-i", dir+"/"+PosterFile, "-vf", "scale=64:36:flags=area:in_range=pc:out_range=tv")
 		}
 		tiles := l.Tiles(c)
 		for i := range tiles.Count {
