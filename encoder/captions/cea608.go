@@ -9,6 +9,10 @@ import (
 // picture: four channels, each a screen that commands and letters arrive for
 // two bytes at a time.
 type CEA608 struct {
+	// Digital counts the packets of CEA-708 that came along and say something:
+	// they are not read.
+	Digital int
+
 	fields   [2]field
 	channels [4]screen
 	last     time.Duration
@@ -31,7 +35,14 @@ const silence = 16 * time.Second
 func (d *CEA608) Feed(at time.Duration, triplets []byte) {
 	for t := triplets; len(t) >= 3; t = t[3:] {
 		kind := t[0] & 3
-		if t[0]&4 == 0 || kind > 1 { // not valid, or CEA-708
+		if t[0]&4 == 0 {
+			continue // not valid
+		}
+		if kind > 1 {
+			// A packet begins with its size in pairs; one pair is a header and no words.
+			if kind == 3 && t[1]&0x3f != 1 {
+				d.Digital++
+			}
 			continue
 		}
 		if at-d.last > silence {

@@ -139,3 +139,23 @@ func FuzzCEA608(f *testing.F) {
 		}
 	})
 }
+
+// CEA-708 beside it is counted where it says something, and heard by nobody.
+func TestDigitalCaptions(t *testing.T) {
+	var d CEA608
+	d.Feed(0, []byte{
+		0xff, 0xc2, 0x21, // a packet of two pairs: a header, a service, a letter
+		0xfe, 0x41, 0x00,
+		0xff, 0x01, 0x00, // a packet without words
+		0xfb, 0xc2, 0x21, // not valid
+		0xfa, 0x00, 0x00,
+	})
+	if d.Digital != 1 {
+		t.Errorf("%d packets are counted, want 1", d.Digital)
+	}
+	for channel := 1; channel <= 4; channel++ {
+		if cues, _ := d.Cues(channel, time.Second).Film(time.Second); len(cues) > 0 {
+			t.Errorf("channel %d says %v", channel, cues)
+		}
+	}
+}

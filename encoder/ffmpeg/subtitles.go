@@ -55,6 +55,9 @@ func (e *Encoder) hidden(ctx context.Context, path string, src *encoder.Source, 
 	if ctx.Err() != nil {
 		return fmt.Errorf("look for captions: %w", err)
 	}
+	if lines.Digital > 0 {
+		src.Warnings = append(src.Warnings, "the pictures carry CEA-708 captions, which are not read: only CEA-608 beside them is")
+	}
 	// What else is wrong with the pictures is for others to find.
 	length := encoder.Seconds(src.Duration)
 	for channel := 1; channel <= 4; channel++ {
