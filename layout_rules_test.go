@@ -46,11 +46,13 @@ var house = map[string]floor{
 
 	"encoder/packaging": logic, "encoder/verify": logic, "encoder/captions": logic,
 	"queue/ingest": logic, "queue/notify": logic, "queue/estimate": logic, "storage/backup": logic,
-	"provisioner/plan": logic, "provisioner/control": logic, "provisioner/sim": logic,
+	"provisioner/plan": logic, "provisioner/control": logic, "provisioner/sim": logic, "provisioner/memory": logic,
 
 	"encoder/ffmpeg": machines, "queue/redisq": machines, "queue/ingest/sqs": machines,
 	"storage/local": machines, "storage/blocks": machines, "storage/s3": machines, "storage/state": machines,
-	"provisioner/local": machines, "provisioner/ec2": machines,
+	"provisioner/local": machines, "provisioner/ec2": machines, "provisioner/imds": machines,
+
+	"provisioner/providertest": suite, "provisioner/ledgertest": suite,
 
 	"configs": settings,
 }
@@ -140,7 +142,7 @@ var confined = []struct {
 	{"github.com/u2takey/ffmpeg-go", []string{"encoder/ffmpeg"}, "it links the old AWS SDK and has global state; only its argument builder is fit for use"},
 	{"github.com/hibiken/asynq", []string{"queue/redisq"}, "asynq carries messages and nothing else: the ledger is ours"},
 	{"github.com/redis/go-redis/v9", []string{"queue/redisq", "storage/state"}, "keys and scripts of one truth stand in one place"},
-	{"github.com/aws/aws-sdk-go-v2", []string{"provisioner/ec2", "storage/s3", "queue/ingest/sqs"}, "all that costs money at AWS goes through few hands"},
+	{"github.com/aws/aws-sdk-go-v2", []string{"provisioner/ec2", "storage/s3", "provisioner/imds", "queue/ingest/sqs"}, "all that costs money at AWS goes through few hands"},
 	{"github.com/aws/aws-sdk-go", nil, "it is the old SDK: use aws-sdk-go-v2"},
 }
 

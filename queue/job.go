@@ -255,14 +255,15 @@ type Enqueuer interface {
 
 // Beat is what a worker says of itself every few seconds.
 type Beat struct {
-	Worker  string          `json:"worker"`
-	Token   string          `json:"token,omitempty"` // of the launch it answers
-	PID     int             `json:"pid"`
-	Host    string          `json:"host"`
-	Slots   int             `json:"slots"`
-	Seq     int64           `json:"seq"`   // grows by one each beat: the clock of no machine matters
-	Holds   map[string]Hold `json:"holds"` // the attempts it runs, by task id
-	Leaving bool            `json:"leaving,omitempty"`
+	Worker   string          `json:"worker"`
+	Instance string          `json:"instance,omitempty"` // the machine's own name by its provider; empty: nobody launched it
+	Launch   string          `json:"launch,omitempty"`   // it answers
+	PID      int             `json:"pid"`
+	Host     string          `json:"host"`
+	Slots    int             `json:"slots"`
+	Seq      int64           `json:"seq"`   // grows by one each beat: the clock of no machine matters
+	Holds    map[string]Hold `json:"holds"` // the attempts it runs, by task id
+	Leaving  bool            `json:"leaving,omitempty"`
 }
 
 // Hold is one attempt in a worker's hands.

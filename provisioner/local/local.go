@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strconv"
+	"reflect"
 	"sync"
 	"time"
 
@@ -19,19 +19,33 @@ import (
 // grace is how long a worker may take to hand its work back.
 const grace = 5 * time.Second
 
-// Command tells how to start a worker: its command line, and the settings
-// it reads as the first line of standard input. No secret then stands in an
-// argument list or an environment.
-type Command func(provisioner.LaunchRequest) (cmd *exec.Cmd, settings []byte, err error)
+// Command tells how to start the worker of an instance: its command line, and
+// the settings it reads as the first line of standard input. No secret then
+// stands in an argument list or an environment.
+type Command func(provisioner.Instance) (cmd *exec.Cmd, settings []byte, err error)
+
+// Pool is where all local instances are.
+var Pool = provisioner.Pool{Type: "process", Zone: "here", Market: provisioner.OnDemand}
+
+// Boot is about how long a worker takes to its first heartbeat.
+const Boot = 300 * time.Millisecond
 
 // Provider launches worker processes. Use New.
 type Provider struct {
+	slots   int
 	command Command
 	changed chan struct{}
 
-	mu      sync.Mutex
-	closed  bool
-	running map[string]*worker // by token
+	mu       sync.Mutex
+	closed   bool
+	launches map[string]answered // by token
+	running  map[provisioner.InstanceID]*worker
+}
+
+// answered is what a token was used for.
+type answered struct {
+	request provisioner.LaunchRequest
+	answer  provisioner.Launched
 }
 
 type worker struct {
@@ -40,60 +54,85 @@ type worker struct {
 	lifeline io.Closer
 }
 
-// New makes a provider. A worker's standard input stays open after its
-// settings for as long as this process lives: its end is the worker's end.
-func New(command Command) *Provider {
-	return &Provider{command: command, changed: make(chan struct{}, 1), running: map[string]*worker{}}
+// New makes a provider of workers with so many slots. A worker's standard
+// input stays open after its settings for as long as this process lives: its
+// end is the worker's end.
+func New(slots int, command Command) *Provider {
+	return &Provider{
+		slots: slots, command: command, changed: make(chan struct{}, 1),
+		launches: map[string]answered{}, running: map[provisioner.InstanceID]*worker{},
+	}
 }
 
 // Changed signals after an instance ended.
 func (p *Provider) Changed() <-chan struct{} { return p.changed }
 
-// Launch starts a worker process.
-func (p *Provider) Launch(ctx context.Context, r provisioner.LaunchRequest) (provisioner.Instance, error) {
+// Offers tells of the one kind of instance there is: it costs nothing.
+func (p *Provider) Offers(context.Context) ([]provisioner.Offer, error) {
+	return []provisioner.Offer{{Pool: Pool, VCPUs: p.slots, Slots: p.slots, Speed: 1, Boot: Boot, BootP99: 10 * time.Second}}, nil
+}
+
+// Launch starts worker processes.
+func (p *Provider) Launch(ctx context.Context, r provisioner.LaunchRequest) (provisioner.Launched, error) {
 	if err := ctx.Err(); err != nil {
-		return provisioner.Instance{}, fmt.Errorf("launch worker %s: %w", r.Token, err)
+		return provisioner.Launched{}, fmt.Errorf("launch %s: %w", r.ID, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w, ok := p.running[r.Token]; ok {
-		return w.instance, nil
+	if l, ok := p.launches[r.Token]; ok {
+		if !reflect.DeepEqual(l.request, r) {
+			return provisioner.Launched{}, fmt.Errorf("launch %s: %w", r.ID, provisioner.ErrTokenUsed)
+		}
+		return l.answer, nil
 	}
 	if p.closed {
-		return provisioner.Instance{}, fmt.Errorf("launch worker %s: %w: the farm is stopping", r.Token, provisioner.ErrNoCapacity)
+		return provisioner.Launched{}, fmt.Errorf("launch %s: %w: the farm is stopping", r.ID, provisioner.ErrNoCapacity)
 	}
-	cmd, settings, err := p.command(r)
+	var out provisioner.Launched
+	for n := range r.Count {
+		i := provisioner.Instance{
+			ID: provisioner.InstanceID(fmt.Sprintf("%s-%d", r.ID, n)), Launch: r.ID, Pool: Pool, Slots: r.Slots,
+			Phase: provisioner.Running, Launched: time.Now(), Expires: r.Expires, Epoch: r.Epoch,
+		}
+		if err := p.start(i); err != nil {
+			out.Failures = append(out.Failures, provisioner.PoolFailure{Pool: Pool, Err: err})
+			continue
+		}
+		out.Instances = append(out.Instances, i)
+	}
+	p.launches[r.Token] = answered{r, out}
+	return out, nil
+}
+
+// start runs the process of an instance.
+func (p *Provider) start(i provisioner.Instance) error {
+	cmd, settings, err := p.command(i)
 	if err != nil {
-		return provisioner.Instance{}, fmt.Errorf("launch worker %s: %w", r.Token, err)
+		return fmt.Errorf("start worker %s: %w", i.ID, err)
 	}
 	lifeline, err := cmd.StdinPipe()
 	if err != nil {
-		return provisioner.Instance{}, fmt.Errorf("launch worker %s: %w", r.Token, err)
+		return fmt.Errorf("start worker %s: %w", i.ID, err)
 	}
 	proc, err := child.Start(cmd)
 	if err != nil {
-		return provisioner.Instance{}, fmt.Errorf("launch worker %s: %w", r.Token, err)
+		return fmt.Errorf("start worker %s: %w", i.ID, err)
 	}
 	if _, err := lifeline.Write(append(settings, '\n')); err != nil {
-		return provisioner.Instance{}, errors.Join(fmt.Errorf("launch worker %s: hand it its settings: %w", r.Token, err), proc.Kill())
+		return errors.Join(fmt.Errorf("start worker %s: hand it its settings: %w", i.ID, err), proc.Kill())
 	}
-	w := &worker{
-		instance: provisioner.Instance{
-			ID: provisioner.InstanceID(strconv.Itoa(proc.PID)), Token: r.Token, Slots: r.Slots, Launched: time.Now(),
-		},
-		process: proc, lifeline: lifeline,
-	}
-	p.running[r.Token] = w
-	go p.forget(r.Token, w)
-	return w.instance, nil
+	w := &worker{instance: i, process: proc, lifeline: lifeline}
+	p.running[i.ID] = w
+	go p.forget(w)
+	return nil
 }
 
 // forget takes a worker off the list when its process is gone.
-func (p *Provider) forget(token string, w *worker) {
+func (p *Provider) forget(w *worker) {
 	<-w.process.Ended()
 	w.lifeline.Close()
 	p.mu.Lock()
-	delete(p.running, token)
+	delete(p.running, w.instance.ID)
 	p.mu.Unlock()
 	select {
 	case p.changed <- struct{}{}:

@@ -14,7 +14,7 @@ import (
 // workers is a provider whose workers wait for the end of their standard input.
 func workers(t *testing.T) *Provider {
 	t.Helper()
-	p := New(func(r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+	p := New(2, func(provisioner.Instance) (*exec.Cmd, []byte, error) {
 		return exec.Command("cat"), []byte("{}"), nil
 	})
 	t.Cleanup(func() {
@@ -27,11 +27,15 @@ func workers(t *testing.T) *Provider {
 
 func launch(t *testing.T, p *Provider, token string) provisioner.Instance {
 	t.Helper()
-	i, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: token, Slots: 2})
-	if err != nil {
-		t.Fatal(err)
+	l, err := p.Launch(t.Context(), request(token))
+	if err != nil || len(l.Instances) != 1 {
+		t.Fatal(l, err)
 	}
-	return i
+	return l.Instances[0]
+}
+
+func request(token string) provisioner.LaunchRequest {
+	return provisioner.LaunchRequest{ID: token, Token: token, Count: 1, Pools: []provisioner.Pool{Pool}, Slots: 2}
 }
 
 func list(t *testing.T, p *Provider) []provisioner.Instance {
@@ -49,7 +53,7 @@ func TestLaunchOncePerToken(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "a", Slots: 2}); err != nil {
+			if _, err := p.Launch(t.Context(), request("a")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -75,7 +79,7 @@ func TestTerminate(t *testing.T) {
 		}
 	}
 	<-p.Changed()
-	if all := list(t, p); len(all) != 1 || all[0].Token != "b" {
+	if all := list(t, p); len(all) != 1 || all[0].Launch != "b" {
 		t.Errorf("%+v, want b alone", all)
 	}
 }
@@ -84,8 +88,8 @@ func TestTerminate(t *testing.T) {
 // list, and the change is told.
 func TestWorkerEnds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "settings")
-	p := New(func(r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
-		return exec.Command("sh", "-c", `read -r line; echo "$line" > "$1"`, "sh", file), []byte(`{"for":"` + r.Token + `"}`), nil
+	p := New(2, func(i provisioner.Instance) (*exec.Cmd, []byte, error) {
+		return exec.Command("sh", "-c", `read -r line; echo "$line" > "$1"`, "sh", file), []byte(`{"for":"` + i.Launch + `"}`), nil
 	})
 	launch(t, p, "a")
 	<-p.Changed()
@@ -113,14 +117,16 @@ func TestClose(t *testing.T) {
 // A command that cannot be made or started is an error that names the intent.
 func TestLaunchFails(t *testing.T) {
 	broken := errors.New("no program")
-	p := New(func(provisioner.LaunchRequest) (*exec.Cmd, []byte, error) { return nil, nil, broken })
-	if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "a"}); !errors.Is(err, broken) {
-		t.Error(err)
+	p := New(2, func(provisioner.Instance) (*exec.Cmd, []byte, error) { return nil, nil, broken })
+	l, err := p.Launch(t.Context(), request("a"))
+	if err != nil || len(l.Instances) != 0 || len(l.Failures) != 1 || !errors.Is(l.Failures[0].Err, broken) {
+		t.Error(l, err)
 	}
-	p = New(func(provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+	p = New(2, func(provisioner.Instance) (*exec.Cmd, []byte, error) {
 		return exec.Command("/no/such/program"), nil, nil
 	})
-	if _, err := p.Launch(t.Context(), provisioner.LaunchRequest{Token: "a"}); err == nil {
-		t.Error("a program that is not there was launched")
+	l, err = p.Launch(t.Context(), request("a"))
+	if err != nil || len(l.Instances) != 0 || len(l.Failures) != 1 {
+		t.Error("a program that is not there was launched", l, err)
 	}
 }

@@ -99,8 +99,8 @@ func New(ctx context.Context, o Options) (c *Controller, err error) {
 			return c, err
 		}
 	}
-	c.provider = local.New(func(r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
-		return c.workCommand(o.Work, r)
+	c.provider = local.New(c.slots(), func(i provisioner.Instance) (*exec.Cmd, []byte, error) {
+		return c.workCommand(o.Work, i)
 	})
 	c.after(c.provider.Close)
 	return c, nil
@@ -293,13 +293,14 @@ func (e *ListenError) Error() string {
 func (e *ListenError) Unwrap() error { return e.Err }
 
 // workCommand is a worker of this farm, and the settings it is handed.
-func (c *Controller) workCommand(work func() (*exec.Cmd, error), r provisioner.LaunchRequest) (*exec.Cmd, []byte, error) {
+func (c *Controller) workCommand(work func() (*exec.Cmd, error), i provisioner.Instance) (*exec.Cmd, []byte, error) {
 	cmd, err := work()
 	if err != nil {
 		return nil, nil, err
 	}
 	s := settings.Of(c.config, c.version)
-	s.Redis, s.Store, s.Scratch, s.Slots, s.Token = c.conn, c.place, c.scratch, r.Slots, r.Token
+	s.Redis, s.Store, s.Scratch, s.Slots = c.conn, c.place, c.scratch, i.Slots
+	s.Instance, s.Launch = string(i.ID), i.Launch
 	line, err := json.Marshal(s)
 	return cmd, line, err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"bobine/provisioner"
+	"bobine/provisioner/local"
 )
 
 // fleet keeps the wanted number of workers running. A worker that dies young
@@ -20,14 +21,18 @@ func (c *Controller) fleet(ctx context.Context) error {
 		}
 		started := time.Now()
 		for n := len(running); err == nil && n < c.config.Fleet.Workers; n++ {
-			i, launchErr := c.provider.Launch(ctx, provisioner.LaunchRequest{Token: rand.Text(), Slots: c.slots()})
+			id := rand.Text()
+			l, launchErr := c.provider.Launch(ctx, provisioner.LaunchRequest{ID: id, Token: id, Count: 1, Pools: []provisioner.Pool{local.Pool}, Slots: c.slots()})
+			for _, f := range l.Failures {
+				launchErr = f.Err
+			}
 			if launchErr != nil {
 				if ctx.Err() == nil {
 					c.log.Warn("a worker could not be started", "error", launchErr)
 				}
 				break
 			}
-			c.log.Info("worker started", "pid", i.ID, "slots", i.Slots)
+			c.log.Info("worker started", "instance", l.Instances[0].ID, "slots", l.Instances[0].Slots)
 		}
 		select {
 		case <-ctx.Done():

@@ -74,7 +74,7 @@ func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner
 		if b.Worker != t.Owner {
 			continue
 		}
-		if b.Token != "" && !launched(instances, b.Token) {
+		if b.Instance != "" && !launched(instances, b.Instance) {
 			return "its worker process is gone"
 		}
 		hold, holds := b.Holds[t.ID]
@@ -97,16 +97,16 @@ func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner
 func (s *silence) live(beats []queue.Beat, instances []provisioner.Instance, now time.Time) []queue.Beat {
 	var out []queue.Beat
 	for _, b := range beats {
-		if (b.Token == "" || launched(instances, b.Token)) && now.Sub(s.heard[b.Worker].at) <= s.limit {
+		if (b.Instance == "" || launched(instances, b.Instance)) && now.Sub(s.heard[b.Worker].at) <= s.limit {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-func launched(instances []provisioner.Instance, token string) bool {
+func launched(instances []provisioner.Instance, id string) bool {
 	for _, i := range instances {
-		if i.Token == token {
+		if string(i.ID) == id {
 			return true
 		}
 	}

@@ -14,9 +14,9 @@ func TestSilence(t *testing.T) {
 	running := queue.Task{ID: "t", State: queue.Running, Attempt: 2, Owner: "w", Since: noon}
 	sent := queue.Task{ID: "t", State: queue.Dispatched, Attempt: 2, Since: noon}
 	holding := func(seq int64) []queue.Beat {
-		return []queue.Beat{{Worker: "w", Token: "k", Slots: 1, Seq: seq, Holds: map[string]queue.Hold{"t": {Attempt: 2}}}}
+		return []queue.Beat{{Worker: "w", Instance: "k", Slots: 1, Seq: seq, Holds: map[string]queue.Hold{"t": {Attempt: 2}}}}
 	}
-	empty := func(seq int64) []queue.Beat { return []queue.Beat{{Worker: "w", Token: "k", Slots: 1, Seq: seq}} }
+	empty := func(seq int64) []queue.Beat { return []queue.Beat{{Worker: "w", Instance: "k", Slots: 1, Seq: seq}} }
 	steady := func(n int) []queue.Beat { return holding(int64(n)) }
 	for _, c := range []struct {
 		name    string
@@ -42,7 +42,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSilence(limit)
-			instances := []provisioner.Instance{{Token: "k"}}
+			instances := []provisioner.Instance{{ID: "k"}}
 			if c.gone {
 				instances = nil
 			}

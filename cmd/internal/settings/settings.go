@@ -26,7 +26,8 @@ type Worker struct {
 	Copies     []configs.Copy `json:"copies,omitempty"`
 	Scratch    string         `json:"scratch"` // folder; the worker makes one of its own below
 	Slots      int            `json:"slots"`
-	Token      string         `json:"token,omitempty"` // of the launch it answers; empty: it joined by itself
+	Instance   string         `json:"instance,omitempty"` // the machine's own name by its provider; empty: it joined by itself
+	Launch     string         `json:"launch,omitempty"`   // it answers
 	Beat       time.Duration  `json:"beat"`
 	Attempts   int            `json:"attempts"`              // failures of one task before it fails for good
 	AllowHosts []string       `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
@@ -36,7 +37,7 @@ type Worker struct {
 }
 
 // Of is what the configuration says of every worker of a farm. Redis, Store,
-// Scratch, Slots and Token are left to the caller.
+// Scratch, Slots, Instance and Launch are left to the caller.
 func Of(c configs.Config, version string) Worker {
 	return Worker{
 		S3: c.Storage.S3, Copies: c.Backup.Copies, Beat: c.Lease.Beat, Attempts: c.Encode.Attempts,

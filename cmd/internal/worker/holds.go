@@ -46,7 +46,7 @@ func (w *Worker) beat(ctx context.Context, leaving bool) {
 	w.mu.Lock()
 	w.seq++
 	b := queue.Beat{
-		Worker: w.id, Token: w.Token, PID: os.Getpid(), Host: w.host, Slots: w.Slots,
+		Worker: w.id, Instance: w.Instance, Launch: w.Launch, PID: os.Getpid(), Host: w.host, Slots: w.Slots,
 		Seq: w.seq, Holds: make(map[string]queue.Hold, len(w.holds)), Leaving: leaving,
 	}
 	for m, h := range w.holds {

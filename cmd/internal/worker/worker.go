@@ -90,7 +90,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.web.CloseIdleConnections()
 	defer func() { _ = w.closeStore() }() // of lines on which nothing passes any more
 	defer w.buckets.Close()
-	if w.Token == "" { // else whoever launched us saw to it
+	if w.Instance == "" { // else whoever launched us saw to it
 		if err := w.ledger.Check(ctx, time.Now()); err != nil {
 			return err
 		}
