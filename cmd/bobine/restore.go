@@ -76,6 +76,9 @@ given again meanwhile: what was asked for stays asked for.`,
 			if err := backup.Save(ctx, target.Store, f); err != nil {
 				return err
 			}
+			if err := backup.Lead(ctx, target, f); err != nil {
+				return err
+			}
 			out := restored{Job: args[0], To: target.Name, Files: len(items)}
 			for _, i := range items {
 				out.Bytes += i.Bytes

@@ -3,6 +3,7 @@ package packaging
 import (
 	"encoding/json"
 	"path"
+	"reflect"
 	"time"
 
 	"bobine/queue"
@@ -25,16 +26,27 @@ type Latest struct {
 	Record     string    `json:"record"` // bobine.json
 }
 
+const latestSchema = 1
+
 // Lead makes what is to lie at j.Latest() once j is published as out; nil:
-// what lies there leads to j or to a newer film already. What cannot be read
-// is replaced.
+// what lies there leads to j as it should, or to a newer film. What cannot be
+// read is replaced.
 func Lead(old []byte, j queue.Job, out queue.Outputs) ([]byte, error) {
+	l := latest(j, out)
 	var there Latest
 	if json.Unmarshal(old, &there) == nil && there.Schema > 0 {
-		if newer := there.Created.Compare(j.Created); there.Job == j.ID || newer > 0 || newer == 0 && there.Job > j.ID {
+		newer := there.Created.Compare(j.Created)
+		switch {
+		case there.Job == j.ID && (there.Schema > latestSchema || reflect.DeepEqual(there, l)):
+			return nil, nil
+		case there.Job != j.ID && (newer > 0 || newer == 0 && there.Job > j.ID):
 			return nil, nil
 		}
 	}
+	return json.MarshalIndent(l, "", "  ")
+}
+
+func latest(j queue.Job, out queue.Outputs) Latest {
 	to := func(ref string) string {
 		if ref == "" {
 			return ""
@@ -42,11 +54,11 @@ func Lead(old []byte, j queue.Job, out queue.Outputs) ([]byte, error) {
 		return path.Join("..", path.Base(out.Root), ref[len(out.Root)+1:])
 	}
 	l := Latest{
-		Schema: 1, Job: j.ID, Title: j.Title, Profile: j.Profile, Created: j.Created,
+		Schema: latestSchema, Job: j.ID, Title: j.Title, Profile: j.Profile, Created: j.Created.UTC(),
 		Master: to(out.Master), Manifest: to(out.Manifest), Poster: to(out.Poster), Storyboard: to(out.Storyboard), Record: to(out.Record),
 	}
 	for _, d := range out.Downloads {
 		l.Downloads = append(l.Downloads, to(d))
 	}
-	return json.MarshalIndent(l, "", "  ")
+	return l
 }

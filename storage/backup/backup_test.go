@@ -1,11 +1,13 @@
 package backup_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -233,6 +235,56 @@ func TestDue(t *testing.T) {
 		}
 		if due != 1 {
 			t.Fatalf("%s is due on %d of 30 days", job, due)
+		}
+	}
+}
+
+// What leads to the newest film of a source is in every place: gone, damaged
+// or left behind it is found and mended, and never leads back to an older one.
+func TestLatestInEveryPlace(t *testing.T) {
+	places := []place{folder(t, "own"), folder(t, "copy")}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	all := []backup.Place{places[0].Place, places[1].Place}
+	film := func(id string, created time.Time) backup.Film {
+		f, items := publish(t, places[0], id)
+		f.Job.Key, f.Job.Created = "spring", created
+		f.Job.Outputs = &queue.Outputs{Root: f.Job.Root(), Master: f.Job.Root() + "/master.m3u8", Record: f.Job.Root() + "/bobine.json", Latest: f.Job.Latest()}
+		if _, err := backup.Copy(t.Context(), all[0], all[1], items); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range all {
+			if err := errors.Join(backup.Save(t.Context(), p.Store, f), backup.Lead(t.Context(), p, f)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return f
+	}
+	old, latest := film("old", at), film("new", at.Add(time.Hour))
+	whole, err := os.ReadFile(filepath.Join(places[1].dir, latest.Job.Latest()))
+	if err != nil || !bytes.Contains(whole, []byte(`"new"`)) {
+		t.Fatalf("%s, %v", whole, err)
+	}
+	verify := func(id string) []backup.Finding {
+		t.Helper()
+		r, err := backup.Verify(t.Context(), id, all, backup.Options{Repair: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Findings
+	}
+	for _, id := range []string{old.Job.ID, latest.Job.ID} {
+		if got := verify(id); len(got) > 0 {
+			t.Errorf("%s: %s", id, names(got))
+		}
+	}
+	for how := range 6 {
+		p := places[how/3]
+		did := harm(t, p, storage.Ref(latest.Job.Latest()), how)
+		if got := verify("new"); len(got) != 1 || !got[0].Repaired || got[0].Place != p.Name || string(got[0].Ref) != latest.Job.Latest() {
+			t.Errorf("%s in %s: %s", did, p.Name, names(got))
+		}
+		if b, err := os.ReadFile(filepath.Join(p.dir, latest.Job.Latest())); err != nil || !bytes.Equal(b, whole) {
+			t.Errorf("%s in %s: mended to %s, %v", did, p.Name, b, err)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func Verify(ctx context.Context, job string, places []Place, o Options) (Report,
 		return r, err
 	}
 	v := &verifier{Options: o, film: f, places: places, items: f.Items(record), report: &r}
-	errs := []error{v.films(ctx)}
+	errs := []error{v.films(ctx), v.leads(ctx)}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	var mu sync.Mutex

@@ -92,7 +92,10 @@ func (r Recovery) bring(ctx context.Context, f *backup.Film) error {
 		places = append(places, r.From)
 	}
 	f.Kept = false
-	return saveAll(ctx, *f, places)
+	if err := saveAll(ctx, *f, places); err != nil {
+		return err
+	}
+	return backup.Lead(ctx, r.Own, *f)
 }
 
 // fromRecord is a film that was published by somebody who ended before it
@@ -107,6 +110,7 @@ func fromRecord(ctx context.Context, p backup.Place, j queue.Job) (backup.Film, 
 		return backup.Film{}, fmt.Errorf("its bobine.json is no record of it: %w", errors.Join(err, storage.ErrDigest))
 	}
 	outputs := record.Outputs(j.Root())
+	outputs.Latest = j.Latest()
 	j.Source, j.Renditions, j.Checks, j.Warnings, j.Outputs = &record.Source, record.Renditions, record.Checks, record.Warnings, &outputs
 	sum, err := backup.Digest(bytes.NewReader(body))
 	return backup.Film{Job: j, Record: sum}, err

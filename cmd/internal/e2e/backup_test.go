@@ -140,53 +140,62 @@ func TestKilledOnTheWay(t *testing.T) {
 	}
 	path := film(t, 3, "160x90")
 	for seed := range seeds {
-		rng := rand.New(rand.NewPCG(uint64(seed), 5))
-		data, second := t.TempDir(), t.TempDir()
-		t.Setenv(copiesEnv, second)
-		f, cmd := spawn(t, data)
-		id := f.submit(t, path).ID
-		kills := 0
-		for life := time.Duration(200+rng.IntN(1200)) * time.Millisecond; ; life *= 2 {
-			if died := outlive(t, f, id, life); !died {
-				break
-			}
-			kills++
-			if err := cmd.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			_ = cmd.Wait()
-			f, cmd = spawn(t, data)
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			t.Parallel()
+			killOnTheWay(t, path, rand.New(rand.NewPCG(uint64(seed), 5)))
+		})
+	}
+}
+
+func killOnTheWay(t *testing.T, path string, rng *rand.Rand) {
+	data, second := t.TempDir(), t.TempDir()
+	f, cmd := spawn(t, data, copiesEnv+"="+second)
+	id := f.submit(t, path).ID
+	kills := 0
+	for life := time.Duration(200+rng.IntN(1200)) * time.Millisecond; ; life *= 2 {
+		if died := outlive(t, f, id, life); !died {
+			break
 		}
-		j := f.done(t, id)
-		var places []backup.Place
-		for _, dir := range []string{filepath.Join(data, "store"), second} {
-			s, err := local.Open(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			places = append(places, backup.Place{Name: dir, Store: s})
-		}
-		r, err := backup.Verify(t.Context(), id, places, backup.Options{Deep: true})
-		if err != nil || len(r.Findings) > 0 || len(j.Copies) != 1 {
-			t.Fatalf("seed %d, killed %d times: %+v, %v, of %+v", seed, kills, r, err, j.Copies)
-		}
-		for n, p := range places {
-			got := 0
-			for _, err := range p.Store.List(t.Context(), storage.Ref(j.Outputs.Root)) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				got++
-			}
-			if want := j.Copies[0].Files - 1; got != want {
-				t.Errorf("seed %d, killed %d times: place %d holds %d files of the film, want %d", seed, kills, n, got, want)
-			}
-		}
-		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		kills++
+		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
+		f, cmd = spawn(t, data, copiesEnv+"="+second)
 	}
+	j := f.done(t, id)
+	var places []backup.Place
+	for _, dir := range []string{filepath.Join(data, "store"), second} {
+		s, err := local.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, backup.Place{Name: dir, Store: s})
+	}
+	r, err := backup.Verify(t.Context(), id, places, backup.Options{Deep: true})
+	if err != nil || len(r.Findings) > 0 || len(j.Copies) != 1 {
+		t.Fatalf("killed %d times: %+v, %v, of %+v", kills, r, err, j.Copies)
+	}
+	for n, p := range places {
+		got := 0
+		for _, err := range p.Store.List(t.Context(), storage.Ref(j.Outputs.Root)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got++
+		}
+		if want := j.Copies[0].Files - 1; got != want {
+			t.Errorf("killed %d times: place %d holds %d files of the film, want %d", kills, n, got, want)
+		}
+		if _, err := p.Store.Stat(t.Context(), storage.Ref(j.Outputs.Latest)); err != nil {
+			t.Errorf("killed %d times: place %d: %v", kills, n, err)
+		}
+	}
+	t.Logf("killed %d times", kills)
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
 }
 
 // outlive watches a job until it is done, or the farm's time is over.

@@ -158,7 +158,7 @@ func staff(t testing.TB, work func() (*exec.Cmd, error), change ...func(*configs
 }
 
 // spawn is a farm in a process of its own, which can be killed.
-func spawn(t testing.TB, data string) (*farm, *exec.Cmd) {
+func spawn(t testing.TB, data string, env ...string) (*farm, *exec.Cmd) {
 	t.Helper()
 	need(t, "ffmpeg", "ffprobe", "redis-server")
 	self, err := os.Executable()
@@ -166,7 +166,7 @@ func spawn(t testing.TB, data string) (*farm, *exec.Cmd) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), asFarm+"="+data)
+	cmd.Env = append(append(os.Environ(), asFarm+"="+data), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -29,9 +29,6 @@ func (w *Worker) backup(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	if len(w.Copies) == 0 {
 		return queue.Outcome{}, &uncopied{errors.New("this worker knows no backup.copies, its farm does: start it with the farm's configuration")}
 	}
-	if len(w.Copies) == 0 {
-		return queue.Outcome{}, &uncopied{errors.New("this worker's settings name no backup.copies: start it with the farm's configuration")}
-	}
 	copies, end, err := stores.Copies(ctx, w.Copies, w.S3)
 	if err != nil {
 		return queue.Outcome{}, &uncopied{err}
@@ -68,6 +65,9 @@ func (w *Worker) backup(ctx context.Context, j queue.Job) (queue.Outcome, error)
 	}
 	for _, p := range append(copies, own) {
 		if err := backup.Save(ctx, p.Store, f); err != nil {
+			return queue.Outcome{}, &uncopied{err}
+		}
+		if err := backup.Lead(ctx, p, f); err != nil {
 			return queue.Outcome{}, &uncopied{err}
 		}
 	}
