@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"time"
 )
 
@@ -138,6 +139,12 @@ type Decision struct {
 	Have    int       `json:"have"`              // that work, or will
 	Actions []Action  `json:"actions,omitempty"` // in the order they were tried
 	Why     []Reason  `json:"why"`
+}
+
+// Same tells whether two decisions say the same at different times.
+func (d Decision) Same(e Decision) bool {
+	d.At, d.Until = e.At, e.Until
+	return reflect.DeepEqual(d, e)
 }
 
 // Outlook is how the fleet stands, as the planner saw it in its last turn.

@@ -33,9 +33,11 @@ type Machine struct {
 	Cause string `json:"cause,omitempty"` // why it drains, is ending or ended
 	Trail []Step `json:"trail,omitempty"` // its last steps, the oldest first
 	Tries int    `json:"tries,omitempty"` // of what its state asks the provider for
-	Held  string `json:"held,omitempty"`  // an operator wants it drained or ended, with who and why; "": nobody
+	Held  string `json:"held,omitempty"`  // it must go, whatever the plan: an operator wants it, with who and why, or its life is over; "": it need not
 
-	Version int64 `json:"-"` // of the record, for compare-and-set; 0: not stored yet
+	Request *LaunchRequest `json:"request,omitempty"` // the call, to repeat if its answer is lost: with the first machine of a launch, until all are named or refused
+
+	Version int64 `json:"-"` // of the record, for compare-and-set: 0: not stored yet; each write adds one
 }
 
 // Step is one move of a machine.

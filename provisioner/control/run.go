@@ -1,0 +1,66 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"bobine/provisioner"
+)
+
+const (
+	tick     = 10 * time.Second
+	debounce = time.Second      // a turn waits so long for more to happen
+	patience = 10 * time.Second // and no longer than so long
+	parting  = 2 * time.Second  // to give the lease back
+)
+
+// Run takes a turn every ten seconds, and soon after wake tells that something
+// happened, until ctx ends. Then it gives the lease back. While another leads,
+// it waits for its turn.
+func (c *Controller) Run(ctx context.Context, wake <-chan struct{}) error {
+	defer c.resign(ctx)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	due := time.Now()
+	var first time.Time // wake since the last turn
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok := <-wake:
+			if !ok {
+				wake = nil
+				continue
+			}
+			now := time.Now()
+			if first.IsZero() {
+				first = now
+			}
+			next.Reset(max(0, min(due.Sub(now), first.Add(patience).Sub(now), debounce)))
+		case <-next.C:
+			c.turn(ctx)
+			first, due = time.Time{}, time.Now().Add(tick)
+			next.Reset(tick)
+		}
+	}
+}
+
+func (c *Controller) turn(ctx context.Context) {
+	_, err := c.Reconcile(ctx, time.Now())
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, provisioner.ErrLed):
+		c.log.Debug("stands by", "err", err)
+	default:
+		c.log.Error("turn of the fleet failed", "err", err)
+	}
+}
+
+func (c *Controller) resign(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	defer cancel()
+	if err := c.o.Ledger.Resign(ctx, c.o.Owner); err != nil {
+		c.log.Warn("the lease was not given back: it runs out by itself", "err", err)
+	}
+}
