@@ -90,9 +90,8 @@ type Launch struct {
 // Memory is what a plan needs to know of the turns before it. The zero Memory
 // is that of a new farm.
 type Memory struct {
-	Surplus map[string]time.Time `json:"surplus,omitempty"` // since when each machine has been more than wanted
-	Turns   map[string]int       `json:"turns,omitempty"`   // for so many turns
-	Waiting time.Time            `json:"waiting,omitzero"`  // since when little work waits for company
+	Barren time.Time `json:"barren,omitzero"` // until then the work that there is starts no machine: those there were found nothing to do
+	Work   float64   `json:"work,omitempty"`  // how much of it there was, see Demand.Likely: more is other work
 }
 
 // Policy is what the farm's owner decided.

@@ -1,0 +1,227 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"bobine/provisioner"
+)
+
+// bring wants machines: first drained ones back, then on demand for what has
+// no slack, then as many as deadlines and width ask for.
+func (p *planner) bring() {
+	p.allow()
+	p.reason("work", map[string]float64{"slot_s_likely": p.work.likely, "slot_s_surely": p.work.surely, "jobs": float64(p.work.jobs), "tasks": float64(p.work.tasks)},
+		"%s of work are left in %d jobs", hours(p.work.likely), p.work.jobs)
+	p.keep()
+	if p.safe > 0 && !p.bounds.strict {
+		p.launchSafe()
+	}
+	switch {
+	case len(p.Stale) > 0:
+		p.reason("stale", nil, "not known: %s. Only work at risk starts machines, none is ended", p.Stale[0])
+	case p.bounds.shut:
+		p.reason("paused", nil, "%s: only work at risk starts machines", p.bounds.why)
+	default:
+		p.launchWide()
+	}
+	p.launchMin()
+}
+
+// keep takes drains back while work waits that no live machine has a slot for.
+// It costs no boot.
+func (p *planner) keep() {
+	if p.bounds.shut || p.bounds.drainTo >= 0 || len(p.Stale) > 0 || p.cut() > 0 || p.barren() {
+		return
+	}
+	waiting := p.waiting()
+	var still []*Seen
+	for _, m := range p.draining {
+		wanted := m.Pool.Market == provisioner.Spot || p.safe > 0 || p.Policy.OnDemand || m.Price == 0
+		if 2*waiting < m.Slots || !wanted || m.Held != "" || p.aged(m) || m.Sign == nil {
+			still = append(still, m)
+			continue
+		}
+		waiting -= m.Slots - m.Sign.Busy
+		p.out.Keep = append(p.out.Keep, Change{m.ID, fmt.Sprintf("%d tasks wait for a slot again", waiting+m.Slots)})
+		p.live = append(p.live, m)
+		p.power.add(m.rate(), p.Now)
+		if m.Pool.Market == provisioner.OnDemand {
+			p.demanded.add(m.rate(), p.Now)
+		}
+		p.need, p.safe = p.need-m.rate(), p.safe-m.rate()
+	}
+	p.draining = still
+}
+
+// waiting is how many tasks have no slot on a live machine, or one that boots.
+func (p *planner) waiting() int {
+	slots := 0
+	for _, m := range p.live {
+		slots += m.Slots
+	}
+	return p.work.tasks - slots - p.busyDraining()
+}
+
+func (p *planner) busyDraining() int {
+	n := 0
+	for _, m := range p.draining {
+		if m.Sign != nil {
+			n += m.Sign.Busy
+		}
+	}
+	return n
+}
+
+// launchSafe buys on demand what may no longer depend on spot.
+func (p *planner) launchSafe() {
+	pools := sizes(p.offers(provisioner.OnDemand))
+	if len(pools) == 0 {
+		p.reason("no-offer", nil, "%s, and nothing is offered on demand", p.saved)
+		return
+	}
+	why := "at risk: " + p.saved
+	size := pools[0]
+	for _, s := range pools {
+		if s[0].Rate() <= p.safe {
+			size = s
+		}
+	}
+	n := int(math.Ceil(p.safe / size[0].Rate()))
+	p.reason("at-risk", map[string]float64{"slots": p.safe}, "%s: %d machines on demand", p.saved, n)
+	p.launch(size, n, true, true, why)
+}
+
+// launchWide buys what deadlines and width ask for, spot where it can be had.
+func (p *planner) launchWide() {
+	offers := p.offers(provisioner.Spot)
+	if len(offers) == 0 && p.plain() {
+		offers = p.offers(provisioner.OnDemand)
+	}
+	waiting := p.waiting()
+	if p.work.tasks == 0 || waiting <= 0 && p.need <= 0 {
+		return
+	}
+	if len(offers) == 0 {
+		p.reason("dry", nil, "no pool has capacity now: the work has slack, and waits for spot")
+		return
+	}
+	bySize := sizes(offers)
+	least := bySize[0][0]
+	width := p.width(least.Offer)
+	extra := min(width-p.power.total(), float64(max(0, waiting))*least.Speed)
+	if forced := p.need; forced > extra && forced > least.Rate()/2 {
+		p.launchForced(bySize, forced)
+		return
+	}
+	why := fmt.Sprintf("%s of work keep %.0f slots busy at %.0f %% overhead", hours(p.work.likely), width, 100*p.Policy.Overhead)
+	switch {
+	case p.barren():
+		p.reason("barren", nil, "machines found nothing to do: none is started for the same work before %s", clock(p.Memory.Barren))
+	case least.Price == 0:
+		p.launchSize(bySize[len(bySize)-1], float64(waiting)*least.Speed, false, true, fmt.Sprintf("%d tasks wait for a slot", waiting))
+	case extra >= max(least.Rate(), p.power.total()/4): // a little more is not worth a call
+		p.launchSize(fitting(bySize, extra), extra, false, false, why)
+	case len(p.live)+len(p.out.Launch) > 0:
+		p.reason("width", map[string]float64{"slots": width}, "%s", why)
+	case p.Now.Before(p.company()):
+		p.reason("hold", nil, "%s of work are too little to boot a machine for: they wait for company until %s", hours(p.work.likely), clock(p.company()))
+	default:
+		why := fmt.Sprintf("%s of work waited for company long enough", hours(p.work.likely))
+		if p.work.rush {
+			why = hours(p.work.likely) + " of work are in a hurry"
+		}
+		p.launchSize(cheapest(bySize, p.work.likely, p.Policy.Chunk), least.Rate(), false, true, why)
+	}
+}
+
+// plain tells that there is no spot market at all: what there is on demand is
+// the ordinary way, not the last.
+func (p *planner) plain() bool {
+	return p.Policy.OnDemand || !slices.ContainsFunc(p.Offers, func(o provisioner.Offer) bool { return o.Market == provisioner.Spot })
+}
+
+// width is the rate at which boots and tails add no more than Overhead to the
+// work: each machine costs a boot, and half a chunk in each slot at its end.
+func (p *planner) width(o provisioner.Offer) float64 {
+	return p.Policy.Overhead * p.work.likely / (o.Boot + p.Policy.Chunk/2).Seconds()
+}
+
+// company is until when little work waits for more.
+func (p *planner) company() time.Time {
+	if p.work.rush {
+		return p.work.arrived
+	}
+	slack := p.classes[0].deadline.Sub(p.work.arrived)
+	return p.work.arrived.Add(min(p.Policy.Hold, slack/20))
+}
+
+// barren tells that the machines found nothing to do with the work there is.
+func (p *planner) barren() bool {
+	return p.Now.Before(p.Memory.Barren) && p.work.likely <= 1.05*p.Memory.Work+60
+}
+
+func (p *planner) launchForced(bySize [][]scored, rate float64) {
+	size := bySize[0]
+	for _, s := range bySize {
+		if s[0].Rate() <= rate {
+			size = s
+		}
+	}
+	p.reason("deadline", map[string]float64{"slots": rate}, "deadlines ask for %.1f slots more", rate)
+	p.launchSize(size, rate, true, true, fmt.Sprintf("deadlines ask for %.1f slots more", rate))
+}
+
+// launchSize wants machines of one size for a rate: rounded up where round
+// says so.
+func (p *planner) launchSize(size []scored, rate float64, forced, round bool, why string) {
+	n := rate / size[0].Rate()
+	if round {
+		n = math.Ceil(n)
+	}
+	p.launch(size, int(n), forced, false, why)
+}
+
+// fitting is the largest size of which three or more make up the rate, so
+// that they can come from several pools; else the smallest.
+func fitting(bySize [][]scored, rate float64) []scored {
+	out := bySize[0]
+	for _, s := range bySize {
+		if rate/s[0].Rate() >= 3 {
+			out = s
+		}
+	}
+	return out
+}
+
+// cheapest is the size on which one machine does the work for the least.
+func cheapest(bySize [][]scored, work float64, chunk time.Duration) []scored {
+	cost := func(o provisioner.Offer) float64 {
+		return o.Price.Float() * (o.Boot.Seconds() + chunk.Seconds()/2 + work/o.Rate())
+	}
+	return slices.MinFunc(bySize, func(a, b []scored) int {
+		return int(math.Copysign(1, cost(a[0].Offer)-cost(b[0].Offer)))
+	})
+}
+
+// launchMin keeps the fleet as large as it must always be.
+func (p *planner) launchMin() {
+	n := p.bounds.min - len(p.live)
+	for _, l := range p.out.Launch {
+		n -= l.Count
+	}
+	offers := p.offers(provisioner.Spot)
+	if len(offers) == 0 {
+		offers = p.offers(provisioner.OnDemand)
+	}
+	if n <= 0 || len(offers) == 0 || p.bounds.shut || len(p.Stale) > 0 {
+		return
+	}
+	p.launch(sizes(offers)[0], n, true, false, fmt.Sprintf("%s keeps %d machines warm", p.bounds.why, p.bounds.min))
+}
+
+func hours(slotSeconds float64) string { return fmt.Sprintf("%.1f slot-hours", slotSeconds/3600) }
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
