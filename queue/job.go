@@ -172,6 +172,7 @@ type Task struct {
 
 	Chunks int           `json:"chunks,omitempty"` // that the film has; 0: not cut
 	Cost   float64       `json:"cost,omitempty"`   // estimated seconds of one slot; 0: unknown
+	Behind float64       `json:"behind,omitempty"` // a probe: seconds of one slot that the film is expected to take afterwards; 0: unknown
 	Need   time.Duration `json:"need,omitempty"`   // what the job may need yet from this task's start to its end: with less time left it runs ahead of all
 	Bumped bool          `json:"bumped,omitempty"` // it runs ahead of all
 	Rush   bool          `json:"rush,omitempty"`   // it runs ahead of its partner's turn, on credit

@@ -206,8 +206,11 @@ func (c *chooser) why(x next, start float64) string {
 	return fmt.Sprintf("the turn of %s, served %.0f s per share of weight %g", x.lane.Partner, start, x.lane.Weight)
 }
 
-// unknownCost stands for the seconds of a task that nobody estimated.
-const unknownCost = 10
+// What stands for the seconds of a task, and of a film, that nobody estimated.
+const (
+	unknownCost = 10
+	unknownFilm = 600
+)
 
 // expected is how many seconds of one slot the task is charged for until it
 // is known.
@@ -216,6 +219,18 @@ func (t Task) expected() float64 {
 		return t.Cost
 	}
 	return unknownCost
+}
+
+// Ahead is how many seconds of one slot are expected to be taken because of
+// the task until it is known better: its own, and a probe's film's too.
+func (t Task) Ahead() float64 {
+	switch {
+	case t.Kind != KindProbe:
+		return t.expected()
+	case t.Behind > 0:
+		return t.expected() + t.Behind
+	}
+	return t.expected() + unknownFilm
 }
 
 // LastStart is when the task must start for its job to be in time.

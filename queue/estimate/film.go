@@ -85,14 +85,17 @@ func (l Left) Span(slots float64) (p50, p90 time.Duration, known bool) {
 	return seconds(l.Sum.P50, l.Chain.P50), seconds(l.Sum.P90, l.Chain.P90), l.Sum.Seen > 0 || l.Tasks == 0 && l.Chain.Seen > 0
 }
 
-// Fill notes in new tasks of a job what each may take, and what the job may
-// need from there to its end on so many slots.
+// Fill notes in new tasks of a job what each may take, a probe's film too,
+// and what the job may need from there to its end on so many slots.
 func (b *Book) Fill(j queue.Job, all []queue.Task, fresh []queue.Task, slots int) {
 	// A machine may have to boot first, or hand over to another.
 	const margin = 2 * time.Minute
 	_, need, _ := b.Left(j, all, func(queue.Task) float64 { return 0 }).Span(float64(max(1, slots)))
 	for i := range fresh {
 		fresh[i].Cost = b.Task(j, fresh[i]).P50
+		if fresh[i].Kind == queue.KindProbe && j.Ladder == nil {
+			fresh[i].Behind = b.Film(j).P50
+		}
 		fresh[i].Need = (need + need/10 + margin).Round(time.Second)
 	}
 }

@@ -20,8 +20,10 @@ local function stale(kind, records)
   for _, r in ipairs(records or {}) do
     if r.v == 0 then
       table.insert(new, key(kind, r.id))
-    elseif tonumber(redis.call('HGET', key(kind, r.id), 'v') or 0) ~= r.v then
-      return kind .. ' ' .. r.id
+    else
+      local was = redis.call('HMGET', key(kind, r.id), 'v', 'state', 'counted')
+      if tonumber(was[1] or 0) ~= r.v then return kind .. ' ' .. r.id end
+      r.state_was, r.counted_was = was[2], was[3]
     end
   end
   local there = 0
@@ -95,9 +97,44 @@ local function count(j, state, n)
   return d
 end
 
+-- What more there is of the work that waits or runs, by the field of the hash
+-- demand, and of the milliseconds that partners' tasks took, by day. Each record
+-- says as what it is counted, so that this and nothing else is taken away.
+local sums, busy = {}, {}
+local function add(field, jobs, tasks, ms)
+  local s = sums[field]
+  if not s then s = {jobs = 0, tasks = 0, ms = 0}; sums[field] = s end
+  s.jobs, s.tasks, s.ms = s.jobs + jobs, s.tasks + tasks, s.ms + ms
+  return s
+end
+
+local function countJob(j)
+  local was, is = j.counted_was or '', j.counted or ''
+  if was == is then return end
+  if was ~= '' then add(was, -1, 0, 0) end
+  if is ~= '' then
+    local s = add(is, 1, 0, 0)
+    s.since = math.min(s.since or j.created, j.created)
+  end
+end
+
+local function countTask(t)
+  local was, is = t.counted_was or '', t.counted or ''
+  if was == is then return end
+  local ms, field = string.match(was, '^(%d+) (.*)$')
+  if ms then add(field, 0, -1, -ms) end
+  ms, field = string.match(is, '^(%d+) (.*)$')
+  if ms then add(field, 0, 1, ms) end
+  if t.took then
+    local of = busy[t.day]
+    if not of then of = {}; busy[t.day] = of end
+    of[t.partner] = (of[t.partner] or 0) + t.took
+  end
+end
+
 for _, j in ipairs(jobs) do
   local new = j.v == 0
-  local was = not new and redis.call('HGET', key('job', j.id), 'state')
+  local was = not new and j.state_was
   if j.begun and was ~= j.state then moved(j.id) end
   if j.drop and was ~= j.state then
     local d = count(j, j.state, 1)
@@ -108,7 +145,8 @@ for _, j in ipairs(jobs) do
       count(j, was, -1)
     end
   end
-  redis.call('HSET', key('job', j.id), 'json', text(j.json), 'v', j.v + 1, 'state', j.state)
+  redis.call('HSET', key('job', j.id), 'json', text(j.json), 'v', j.v + 1, 'state', j.state, 'counted', j.counted or '')
+  countJob(j)
   place('jobs', j.id, j.created)
   if j.active then place('active', j.id, j.created) elseif not new then place('active', j.id) end
   if j.await then place('awaited', j.id, j.await) elseif not new then place('awaited', j.id) end
@@ -133,7 +171,8 @@ for _, id in ipairs(forget) do redis.call('HDEL', key('task', id), 'outcome') en
 local lines = {}
 for _, t in ipairs(tasks) do
   local new = t.v == 0
-  redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner)
+  redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner, 'counted', t.counted or '')
+  countTask(t)
   if t.outcome then redis.call('HSET', key('task', t.id), 'outcome', text(t.outcome)) end
   if new then redis.call('RPUSH', key('tasks', t.job), t.id) end
   local waits = t.place == 'line'
@@ -152,7 +191,27 @@ for partner in pairs(lines) do
   redis.call(waits and 'SADD' or 'SREM', prefix .. 'lines', partner)
 end
 
+for field, s in pairs(sums) do
+  local was = redis.call('HGET', prefix .. 'demand', field)
+  local jobs, tasks, ms, since = string.match(was or '', '^(%d+) (%d+) (%d+) (%d+)$')
+  jobs, tasks, ms = (jobs or 0) + s.jobs, (tasks or 0) + s.tasks, (ms or 0) + s.ms
+  if jobs == 0 and tasks == 0 then
+    if was then redis.call('HDEL', prefix .. 'demand', field) end
+  else
+    since = tonumber(since or 0)
+    if s.since and (since == 0 or s.since < since) then since = s.since end
+    redis.call('HSET', prefix .. 'demand', field, string.format('%.0f %.0f %.0f %.0f', jobs, tasks, ms, since))
+  end
+end
+
+for day, of in pairs(busy) do
+  local name = prefix .. 'busy:' .. day
+  for partner, ms in pairs(of) do redis.call('HINCRBY', name, partner, string.format('%.0f', ms)) end
+  redis.call('PEXPIRE', name, c.keep)
+end
+
 for _, p in ipairs(c.partners or {}) do
+  redis.call(p.paused and 'SADD' or 'SREM', prefix .. 'paused', p.id)
   if p.json then
     redis.call('HSET', key('partner', p.id), 'json', text(p.json), 'v', p.v + 1)
     redis.call('SADD', prefix .. 'partners', p.id)

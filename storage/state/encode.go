@@ -21,6 +21,7 @@ type (
 		Charges    []chargeDoc   `json:"charges,omitempty"`
 		Partners   []partnerDoc  `json:"partners,omitempty"`
 		Deliveries []deliveryDoc `json:"deliveries,omitempty"`
+		Keep       int64         `json:"keep"` // busy seconds of a day, ms
 	}
 	jobDoc struct {
 		ID        string `json:"id"`
@@ -34,6 +35,7 @@ type (
 		Drop      string `json:"drop,omitempty"`
 		Partner   string `json:"partner"`
 		Reference string `json:"reference,omitempty"`
+		Counted   string `json:"counted,omitempty"` // see countedJob
 	}
 	taskDoc struct {
 		ID      string  `json:"id"`
@@ -47,6 +49,9 @@ type (
 		Score   float64 `json:"score,string"` // its rank there
 		Moved   bool    `json:"moved"`        // its job may go on
 		Outcome int     `json:"outcome,omitempty"`
+		Counted string  `json:"counted,omitempty"` // see countedTask
+		Took    int64   `json:"took,omitempty"`    // ms of a slot, of the attempt that finished
+		Day     string  `json:"day,omitempty"`     // on which it did
 	}
 	keyDoc struct {
 		Name string `json:"name"`
@@ -64,6 +69,7 @@ type (
 		ID      string `json:"id"`
 		Version int64  `json:"v"`
 		JSON    int    `json:"json,omitempty"` // absent: it is removed
+		Paused  bool   `json:"paused,omitempty"`
 	}
 	deliveryDoc struct {
 		ID      string `json:"id"`
@@ -77,7 +83,7 @@ type (
 
 // encode is the document of the change, and the records' texts.
 func (c Change) encode() (doc []byte, texts []any, err error) {
-	d := changeDoc{Forget: c.Forget}
+	d := changeDoc{Forget: c.Forget, Keep: (24 * time.Hour * keptDays).Milliseconds()}
 	var errs []error
 	text := func(what, id string, v any) int {
 		b, err := json.Marshal(v)
@@ -91,6 +97,7 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 		doc := jobDoc{
 			ID: j.ID, Version: j.Version, JSON: text("job", j.ID, j), Created: j.Created.UnixMilli(), State: string(j.State),
 			Active: !j.State.Ended(), Drop: j.Drop, Partner: j.Partner, Reference: j.Reference,
+			Counted: countedJob(j),
 		}
 		doc.Begun = doc.Active && j.State != queue.Received
 		if doc.Active && j.Await != nil {
@@ -105,6 +112,10 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 			Moved: t.State == queue.Finished || t.State == queue.Broken,
 		}
 		doc.Place, doc.Score = place(t)
+		doc.Counted = countedTask(t)
+		if t.State == queue.Finished {
+			doc.Took, doc.Day = thousandths(t.Took), t.Since.UTC().Format(time.DateOnly)
+		}
 		if o, ok := c.Outcomes[t.ID]; ok {
 			doc.Outcome = text("outcome of task", t.ID, o)
 			told++
@@ -124,7 +135,7 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 		d.Charges = append(d.Charges, chargeDoc{x.Partner, &x.Floor, x.Seconds, x.Clock})
 	}
 	for _, p := range c.Partners {
-		d.Partners = append(d.Partners, partnerDoc{p.Name, p.Version, text("partner", p.Name, p)})
+		d.Partners = append(d.Partners, partnerDoc{p.Name, p.Version, text("partner", p.Name, p), p.Paused})
 	}
 	for _, p := range c.Removed {
 		d.Partners = append(d.Partners, partnerDoc{ID: p.Name, Version: p.Version})

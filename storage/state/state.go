@@ -31,7 +31,12 @@ var (
 // and one script may change them all:
 //
 //	job:<id>, task:<id>, partner:<name>, delivery:<id>
-//	                      hash: json, v (version); a task also: order, last, partner, outcome
+//	                      hash: json, v (version); a task also: order, last, partner, outcome;
+//	                      a job also: state; both: counted, as what the sums below hold it
+//	demand                hash: of each deadline's minute, rush or not, and partner: jobs, tasks,
+//	                      milliseconds of a slot, and when the first of them arrived
+//	paused                set of partners whose work waits
+//	busy:<day>            hash, expires: milliseconds that each partner's tasks took
 //	tasks:<job>           list: task ids, in the order made
 //	jobs, active          sorted by creation: all jobs, those not ended
 //	begun                 set: active jobs that are no longer only received
@@ -53,6 +58,19 @@ var (
 //	op:<id>               a commit that was made, for a caller that missed the answer
 //	beat:<worker>         string, expires; the set "workers" names them
 //	wake                  channel
+//	fleet                 hash: epoch, since, written, and the planner's memory and outlook
+//	fleet:lease           string, expires: who leads
+//	fleet:live            hash: version and json of each machine that is not gone
+//	fleet:ended           the same of those that went within 30 days
+//	fleet:gone            those, sorted by when they went
+//	fleet:reserved        hash: what each machine that is not gone holds of the budget
+//	fleet:names           sorted by name: ids, and instances with theirs
+//	fleet:closed          set of instances that take no more work
+//	fleet:pools, fleet:spent
+//	                      hash: json of each pool; millionths of a dollar of each day
+//	fleet:orders, fleet:unwanted
+//	                      hash: pause, bounds, v; json of the order of each machine
+//	fleet:decisions       list, newest first: when, until when, and json
 const prefix = "{bobine}:"
 
 // opLife is how long a repeated commit is recognised: longer than any client
