@@ -16,8 +16,17 @@ import (
 // columns is what every table fits into.
 const columns = 80
 
+// painted keeps what is written for a terminal, to be drawn there later.
+type painted struct {
+	io.Writer
+	on io.Writer
+}
+
 // terminal tells whether a person is looking.
 func terminal(w io.Writer) bool {
+	if p, ok := w.(painted); ok {
+		w = p.on
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }

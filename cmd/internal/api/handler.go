@@ -33,6 +33,7 @@ type Options struct {
 	Drops    Drops    // nil: drops are not asked for
 	Levers   Levers   // nil: the order of jobs is not theirs to change
 	Hooks    Hooks    // nil: nothing arrives by hook
+	Fleet    Fleet    // nil: machines are not asked for
 
 	// Partner tells whose secret this is: partners ask for uploads by HTTP
 	// Basic, with their name as user. An error is an outage. nil: they may not.

@@ -64,6 +64,9 @@ func (s *service) register(a huma.API) {
 	if s.o.Telling != nil {
 		s.registerWebhooks(a)
 	}
+	if s.o.Fleet != nil {
+		s.registerFleet(a)
+	}
 	huma.Register(a, operation(http.MethodGet, "/healthz", "healthz", "The process answers", http.StatusOK), s.health)
 	huma.Register(a, operation(http.MethodGet, "/readyz", "readyz", "A job would be taken and worked on", http.StatusOK), s.ready)
 }

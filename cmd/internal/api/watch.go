@@ -21,10 +21,6 @@ func Watch(ctx context.Context, find func() (*Client, error), id string, every, 
 		if err == nil {
 			j, err = c.Job(ctx, id, false)
 		}
-		var p *Problem
-		// 401: the farm started anew, with another token.
-		passing := errors.Is(err, ErrUnreachable) || errors.As(err, &p) &&
-			(p.Status == http.StatusServiceUnavailable || p.Status == http.StatusUnauthorized)
 		switch {
 		case err == nil:
 			heard = time.Now()
@@ -34,7 +30,7 @@ func Watch(ctx context.Context, find func() (*Client, error), id string, every, 
 			}
 		case ctx.Err() != nil:
 			return Job{}, context.Cause(ctx)
-		case !passing || time.Since(heard) > patience:
+		case !Passing(err) || time.Since(heard) > patience:
 			return Job{}, err
 		}
 		select {
@@ -46,4 +42,12 @@ func Watch(ctx context.Context, find func() (*Client, error), id string, every, 
 			c, err = find()
 		}
 	}
+}
+
+// Passing tells of an error that a farm which is being restarted explains.
+func Passing(err error) bool {
+	var p *Problem
+	// 401: the farm started anew, with another token.
+	return errors.Is(err, ErrUnreachable) || errors.As(err, &p) &&
+		(p.Status == http.StatusServiceUnavailable || p.Status == http.StatusUnauthorized)
 }
