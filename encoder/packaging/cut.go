@@ -78,7 +78,8 @@ type cutter struct {
 	start    int64 // of the gathered samples
 	samples  []sample
 	data     bytes.Buffer
-	boundary int // sound: so many of the gathered samples belong to this segment; 0: not known yet
+	out      []byte // the last segment's room, for the next
+	boundary int    // sound: so many of the gathered samples belong to this segment; 0: not known yet
 }
 
 func (c *cutter) run(src io.Reader) error {
@@ -295,7 +296,8 @@ func (c *cutter) end() error {
 
 // flush writes the first n gathered samples as one segment.
 func (c *cutter) flush(n int) error {
-	out := makeBox("styp", []byte("msdh"), be32(0), []byte("msdhcmfs"))
+	const tables = 1 << 16 // more than most need
+	out := append(slices.Grow(c.out[:0], c.data.Len()+tables), makeBox("styp", []byte("msdh"), be32(0), []byte("msdhcmfs"))...)
 	seg := encoder.Segment{Start: c.start, Samples: n}
 	for group := range c.groups(c.samples[:n]) {
 		if err := inOrder(group, c.delay); err != nil {
@@ -316,6 +318,7 @@ func (c *cutter) flush(n int) error {
 	c.samples = slices.Delete(c.samples, 0, n)
 	var err error
 	seg.File, err = c.write(out)
+	c.out = out
 	c.track.Segments = append(c.track.Segments, seg)
 	return err
 }
