@@ -30,6 +30,7 @@ var system = []struct {
 	{"/lib", readFile | readDir | runFile}, {"/lib64", readFile | readDir | runFile},
 	{"/etc/ld.so.cache", readFile}, {"/etc/ld.so.preload", readFile}, {"/etc/localtime", readFile},
 	{"/dev/null", readFile | write}, {"/dev/zero", readFile}, {"/dev/urandom", readFile}, {"/dev/random", readFile},
+	{"/sys/kernel/mm/transparent_hugepage", readFile | readDir}, // for hugePages
 	// Encoders count cores and their nodes.
 	{"/proc/cpuinfo", readFile}, {"/proc/meminfo", readFile}, {"/sys/devices/system/cpu", readFile | readDir}, {"/sys/devices/system/node", readFile | readDir},
 }
