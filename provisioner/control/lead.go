@@ -2,7 +2,10 @@ package control
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"bobine/provisioner"
 )
 
 const (
@@ -18,14 +21,19 @@ const (
 // remembers of the time before.
 func (c *Controller) lead(ctx context.Context, now time.Time) error {
 	l, err := c.o.Ledger.Lead(ctx, c.o.Owner, leaseFor, now)
+	if errors.Is(err, provisioner.ErrLed) {
+		c.memoir = newMemoir(0)
+	}
 	if err != nil {
-		c.memoir = memoir{}
 		return err
 	}
 	if l.Epoch != c.epoch {
-		c.memoir = memoir{epoch: l.Epoch}
+		c.memoir = newMemoir(l.Epoch)
 		c.log.Info("leads the fleet", "epoch", l.Epoch)
 	}
-	c.turns++
+	if !c.last.IsZero() {
+		c.gap = now.Sub(c.last)
+	}
+	c.turns, c.last = c.turns+1, now
 	return nil
 }

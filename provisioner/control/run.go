@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"bobine/provisioner"
@@ -47,6 +49,8 @@ func (c *Controller) Run(ctx context.Context, wake <-chan struct{}) error {
 }
 
 func (c *Controller) turn(ctx context.Context) {
+	ctx, stop := c.guard(ctx)
+	defer stop()
 	_, err := c.Reconcile(ctx, time.Now())
 	switch {
 	case err == nil || ctx.Err() != nil:
@@ -55,6 +59,34 @@ func (c *Controller) turn(ctx context.Context) {
 	default:
 		c.log.Error("turn of the fleet failed", "err", err)
 	}
+}
+
+// guard keeps the lease while a turn takes long, and ends the turn when that
+// fails: before another leads, this one has stopped.
+func (c *Controller) guard(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		every := time.NewTicker(trustFor / 2)
+		defer every.Stop()
+		led := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-every.C:
+				asked, done := context.WithDeadline(ctx, led.Add(trustFor))
+				_, err := c.o.Ledger.Lead(asked, c.o.Owner, leaseFor, now)
+				done()
+				if err == nil {
+					led = now
+				} else if errors.Is(err, provisioner.ErrLed) || time.Since(led) >= trustFor {
+					cancel(fmt.Errorf("the lease was not prolonged: %w", err))
+				}
+			}
+		}
+	})
+	return ctx, func() { cancel(context.Canceled); wait.Wait() }
 }
 
 func (c *Controller) resign(ctx context.Context) {

@@ -1,0 +1,69 @@
+package control
+
+import (
+	"fmt"
+	"time"
+
+	"bobine/provisioner"
+)
+
+// This file owns launched → booting → ready, and the end of those that do not
+// boot.
+
+const (
+	bootLeast = 3 * time.Minute
+	bootMost  = 15 * time.Minute
+	steadyGap = 3 * tick // turns further apart measure nothing
+)
+
+// show moves what the provider lists, and what is heard.
+func (t *turn) show() {
+	for _, m := range t.machines {
+		if m.State == provisioner.Launching {
+			if i, ok := t.instances[m.Instance]; ok && (i.Phase == provisioner.Pending || i.Phase == provisioner.Running) {
+				t.move(m, provisioner.Shown, "the provider lists it")
+			}
+		}
+		if m.State == provisioner.Launching || m.State == provisioner.Booting {
+			if _, ok := t.heard(m.Instance); ok {
+				t.hear(m)
+			}
+		}
+	}
+}
+
+func (t *turn) hear(m *provisioner.Machine) {
+	took := t.now.Sub(m.Requested)
+	if !t.move(m, provisioner.Heard, fmt.Sprintf("its worker beats, %v after the launch", took.Round(time.Second))) {
+		return
+	}
+	if m.Why == whyAdopted || t.turns == 1 || t.gap > steadyGap {
+		took = 0
+	}
+	t.booted(m, took)
+}
+
+// bootLate ends machines that should have been heard long ago.
+func (t *turn) bootLate() {
+	for _, m := range t.machines {
+		if m.State != provisioner.Launching && m.State != provisioner.Booting {
+			continue
+		}
+		limit := t.bootLimit(m.Pool)
+		if age := t.now.Sub(m.Since); age > limit && t.mayTake() {
+			why := fmt.Sprintf("it did not boot in %v", age.Round(time.Second))
+			t.bootFailed(m, why)
+			t.end(m, why)
+		}
+	}
+}
+
+// bootLimit is how long a boot may take.
+func (t *turn) bootLimit(p provisioner.Pool) time.Duration {
+	for _, o := range t.measured() {
+		if o.Pool == p && o.BootP99 > 0 {
+			return min(bootMost, max(bootLeast, 3*o.BootP99))
+		}
+	}
+	return bootMost
+}
