@@ -347,7 +347,7 @@ func (l ledgerOf) Commit(ctx context.Context, epoch int64, c provisioner.FleetCh
 	return l.w.suffer("commit", func(bool) error { return l.w.ledger.Commit(ctx, epoch, c) })
 }
 
-const hardCap = 12 * 580_000 // an hour, reserved
+const hardCap = 8 * 580_000 // an hour, reserved
 
 // tiny is the smallest planner that there can be: as many machines as jobs.
 func tiny(in plan.Input) plan.Plan {
@@ -366,7 +366,7 @@ func tiny(in plan.Input) plan.Plan {
 		case m.State == provisioner.Draining && have < want && m.Held == "":
 			p.Keep = append(p.Keep, plan.Change{Machine: m.ID, Why: "wanted"})
 			have++
-		case m.State == provisioner.Draining && m.Sign != nil && m.Sign.Stopped && !m.Busy():
+		case m.State == provisioner.Draining: // careless: it is for the controller to wait
 			p.Terminate = append(p.Terminate, plan.Change{Machine: m.ID, Why: "not wanted"})
 		case m.State == provisioner.Ready && have > want && m.Held == "":
 			p.Drain = append(p.Drain, plan.Change{Machine: m.ID, Why: "not wanted"})
