@@ -408,3 +408,6 @@ func (w *world) machines(states ...provisioner.State) []provisioner.Machine {
 		return len(states) > 0 && !slices.Contains(states, m.State)
 	})
 }
+
+// forget loses all that the ledger knew.
+func (w *world) forget() { w.ledger = memory.New() }
