@@ -71,6 +71,9 @@ func newMemoir(epoch int64) memoir {
 
 // New makes a controller. It does nothing by itself.
 func New(o Options) *Controller {
+	if o.Plan == nil {
+		o.Plan = plan.Make
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bobine/provisioner"
+	"bobine/provisioner/plan"
 )
 
 // life runs controllers in a world, one after the other as they are killed,
@@ -18,6 +19,7 @@ type life struct {
 	control *Controller
 	deaths  int
 	peak    int
+	real    bool // plan.Make decides
 }
 
 func newLife(seed uint64) *life {
@@ -28,6 +30,11 @@ func newLife(seed uint64) *life {
 
 func (l *life) born() {
 	l.control = l.controller(fmt.Sprintf("controller-%d", l.deaths))
+	if l.real {
+		l.control.o.Plan = plan.Make
+		l.control.o.Policy = plan.Policy{Max: 20, Overhead: 0.1, Share: 0.5, Margin: 5 * time.Minute, Chunk: time.Minute, Idle: time.Minute,
+			Drain: 5 * time.Minute, Life: 24 * time.Hour, Budget: plan.Budget{Hour: hardCap, Hard: 1}}
+	}
 }
 
 // turn lets the controller take a turn, and replaces it when that kills it.
@@ -208,6 +215,28 @@ func TestCrash(t *testing.T) {
 	if deaths < 3*seeds || launched < 10*seeds {
 		t.Errorf("%d deaths and %d machines in %d lives are too quiet a test", deaths, launched, seeds)
 	}
+}
+
+// The same with the planner of production, which decides otherwise, and with
+// work that is as hard to bring as it is to end.
+func TestCrashUnderPlan(t *testing.T) {
+	launched := 0
+	for seed := range 25 {
+		l := newLife(uint64(seed))
+		l.real, l.peak = true, 1000
+		l.born()
+		l.rates = rates{part: 0.05, dry: 0.05, never: 0.03, hang: 0.0005, interrupt: 0.001, stuck: 0.05, lag: 20 * time.Second}
+		l.storm()
+		l.live()
+		launched += len(l.instances)
+		if len(l.breaches) > 0 {
+			t.Errorf("seed %d: %v", seed, l.breaches[:min(4, len(l.breaches))])
+		}
+	}
+	if launched < 100 {
+		t.Errorf("%d machines in 25 lives", launched)
+	}
+	t.Logf("%d machines", launched)
 }
 
 // storm lets calls fail in every way. After a death there is a little time to

@@ -315,17 +315,17 @@ func TestMemory(t *testing.T) {
 	l.control.o.Plan = func(in plan.Input) plan.Plan {
 		got = append(got, in.Memory)
 		p := tiny(in)
-		p.Memory.Turns = map[string]int{"x": len(got)}
+		p.Memory.Work = float64(len(got))
 		return p
 	}
 	l.turn()
 	l.turn()
 	lease, _ := l.ledger.Lead(t.Context(), l.control.o.Owner, leaseFor, l.now)
-	if err := l.ledger.Commit(t.Context(), lease.Epoch, provisioner.FleetChange{Memory: json.RawMessage(`{"turns":"seven"`)}); err != nil {
+	if err := l.ledger.Commit(t.Context(), lease.Epoch, provisioner.FleetChange{Memory: json.RawMessage(`{"work":"seven"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	l.turn()
-	if len(got) != 3 || got[0].Turns != nil || got[1].Turns["x"] != 1 || got[2].Turns != nil {
+	if len(got) != 3 || got[0].Work != 0 || got[1].Work != 1 || got[2].Work != 0 {
 		t.Errorf("%+v", got)
 	}
 }

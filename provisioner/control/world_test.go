@@ -268,6 +268,8 @@ func (w *world) Signs(_ context.Context, now time.Time) (out []provisioner.Sign,
 			s := provisioner.Sign{Instance: id, Launch: i.Launch, Heard: i.beat, Slots: i.Slots, Stopped: i.stopped}
 			if i.busy.After(i.beat) {
 				s.Busy = 1
+			} else if s.Idle = i.busy; s.Idle.IsZero() {
+				s.Idle = i.boots
 			}
 			out = append(out, s)
 		}
@@ -279,7 +281,9 @@ func (w *world) Signs(_ context.Context, now time.Time) (out []provisioner.Sign,
 // Demand is for so many machines.
 func (w *world) Demand(context.Context, time.Time) (out []plan.Demand, err error) {
 	err = w.suffer("demand", func(bool) error {
-		out = []plan.Demand{{Jobs: w.want, Deadline: w.now.Add(time.Hour)}}
+		if work := 1800 * float64(w.want); work > 0 {
+			out = []plan.Demand{{Jobs: w.want, Tasks: 4 * w.want, Likely: work, Surely: 1.2 * work, Arrived: w.now.Add(-time.Minute), Deadline: w.now.Add(time.Hour)}}
+		}
 		return nil
 	})
 	return out, err
