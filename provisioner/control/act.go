@@ -25,8 +25,17 @@ func (c *Controller) commit(ctx context.Context, t *turn) error {
 	if !any {
 		return nil
 	}
+	return c.write(ctx, t, change)
+}
+
+func (c *Controller) write(ctx context.Context, t *turn, change provisioner.FleetChange) error {
 	if err := c.o.Ledger.Commit(ctx, t.epoch, change); err != nil {
 		return err
+	}
+	for _, m := range change.Machines {
+		if n := len(m.Trail); n > 0 && m.Since.Equal(t.now) {
+			c.log.Info("machine", "id", m.ID, "instance", m.Instance, "state", m.State, "why", m.Trail[n-1].Why)
+		}
 	}
 	t.written()
 	return nil

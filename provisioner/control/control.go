@@ -60,8 +60,9 @@ type memoir struct {
 	known    map[provisioner.InstanceID]bool // it was listed before
 	strange  map[provisioner.InstanceID]int  // turns that an instance was listed and is nobody's
 
-	paces  map[string]*pace
-	bucket bucket
+	paces   map[string]*pace
+	bucket  bucket
+	shouted map[string]bool // troubles of the last turn
 }
 
 func newMemoir(epoch int64) memoir {
@@ -101,11 +102,7 @@ func (c *Controller) Reconcile(ctx context.Context, now time.Time) (provisioner.
 	if err := c.act(ctx, t, p); err != nil {
 		return provisioner.Decision{}, err
 	}
-	d, err := c.report(ctx, t, p)
-	if err != nil {
-		return provisioner.Decision{}, err
-	}
-	return d, nil
+	return c.report(ctx, t, p)
 }
 
 // sync brings the records up to what is seen.

@@ -152,6 +152,17 @@ func (l *life) live() {
 	l.end()
 }
 
+// every is how many seeds, and with them every call, are tried where there is
+// time: with BOBINE_TEST_SEEDS=1000, some 90 s of CPU under the race detector.
+const every = 1000
+
+func seeds() int {
+	if n, err := strconv.Atoi(os.Getenv("BOBINE_TEST_SEEDS")); err == nil {
+		return n
+	}
+	return 200
+}
+
 // A controller is killed once, at each call that it makes in its life, before
 // the call, in its middle and after it.
 func TestKilledAtEveryCall(t *testing.T) {
@@ -164,8 +175,8 @@ func TestKilledAtEveryCall(t *testing.T) {
 		t.Fatalf("%d calls, without a fault: %v", len(calls), quiet.breaches)
 	}
 	step := 1
-	if testing.Short() {
-		step = 7
+	if seeds() < every {
+		step = 5
 	}
 	for at := 0; at < len(calls); at += step {
 		for _, how := range []way{killBefore, killMiddle, killAfter} {
@@ -191,10 +202,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 
 // Everything goes wrong at once, as the seed has it.
 func TestCrash(t *testing.T) {
-	seeds := 1000
-	if s := os.Getenv("BOBINE_TEST_SEEDS"); s != "" {
-		seeds, _ = strconv.Atoi(s)
-	}
+	seeds := seeds()
 	deaths, launched, failed := 0, 0, 0
 	for seed := range seeds {
 		l := newLife(uint64(seed))

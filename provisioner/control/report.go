@@ -21,21 +21,19 @@ func (c *Controller) report(ctx context.Context, t *turn, p plan.Plan) (provisio
 	o.Trouble = append(append([]provisioner.Reason{}, t.trouble...), o.Trouble...)
 	memory, err := json.Marshal(p.Memory)
 	if err != nil {
-		return d, fmt.Errorf("keep the plan's memory: %w", err)
+		return provisioner.Decision{}, fmt.Errorf("keep the plan's memory: %w", err)
 	}
 	change, _ := t.change()
 	change.Memory, change.Outlook, change.Decision = memory, &o, &d
-	if err := c.o.Ledger.Commit(ctx, t.epoch, change); err != nil {
-		return d, err
+	if err := c.write(ctx, t, change); err != nil {
+		return provisioner.Decision{}, err
 	}
-	t.written()
-	for _, a := range t.actions {
-		if a.Do != provisioner.DoLaunch {
-			c.log.Info(string(a.Do), "machine", a.Machine, "why", a.Why, "err", a.Error)
+	shouted := map[string]bool{}
+	for _, r := range t.trouble {
+		if shouted[r.Code] = true; !c.shouted[r.Code] { // once, not every ten seconds
+			c.log.Warn(r.Text, "code", r.Code)
 		}
 	}
-	for _, r := range t.trouble {
-		c.log.Warn(r.Text, "code", r.Code)
-	}
+	c.shouted = shouted
 	return d, nil
 }
