@@ -79,7 +79,7 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	if s.Video == nil && len(s.Audio) == 0 {
 		return Ladder{}, fmt.Errorf("%w: it has neither picture nor sound", ErrBadInput)
 	}
-	if err := l.heed(s.Damage); err != nil {
+	if err := l.Heed(s.Damage); err != nil {
 		return Ladder{}, err
 	}
 	l.Audio = p.Audio.sounds(s.Audio)
@@ -136,9 +136,9 @@ func Fit(p Profile, s Source, chunk time.Duration) (Ladder, error) {
 	return l, nil
 }
 
-// heed refuses a source whose damage the probe found, unless the profile
-// publishes such.
-func (l Ladder) heed(damage []string) error {
+// Heed refuses, with ErrBadInput, a source in which damage was found, unless
+// the profile publishes such.
+func (l Ladder) Heed(damage []string) error {
 	if len(damage) == 0 || l.Damaged == DamagedPublish {
 		return nil
 	}

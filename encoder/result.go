@@ -130,6 +130,9 @@ type Result struct {
 
 	Warnings []string `json:"warnings,omitempty"` // what is missing because of the source, and where
 
+	Line21 *File   `json:"line21,omitempty"` // of a chunk of an unread source: CEA-608 found in its pictures
+	Heard  []Audio `json:"heard,omitempty"`  // Source.Audio of an unread source, as it was measured
+
 	CPU  float64 `json:"cpu_s"`  // processor seconds of the encode
 	Wall float64 `json:"wall_s"` // wall seconds of the encode
 }

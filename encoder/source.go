@@ -81,6 +81,8 @@ type Source struct {
 	Chapters []Chapter `json:"chapters,omitempty"`
 	Timecode string    `json:"timecode,omitempty"` // of the first picture, as written, such as "01:00:00:00"
 
+	Unread bool `json:"unread,omitempty"` // the probe read the index and little more: sounds are measured, and captions in the pictures found, where they are encoded
+
 	Repair   string   `json:"repair,omitempty"`   // what must be mended in a copy before anything is read, such as RepairOffsets; the rest tells of the copy
 	Damage   []string `json:"damage,omitempty"`   // what is broken in it and where, as far as the probe found: the profile says whether it is refused
 	Warnings []string `json:"warnings,omitempty"` // odd, but no reason to refuse

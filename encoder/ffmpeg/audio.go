@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	ff "github.com/u2takey/ffmpeg-go"
@@ -63,6 +64,14 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 	if j.Input, err = e.mended(j.Input, j.Source.Repair, j.Dir); err != nil {
 		return encoder.Result{}, err
 	}
+	var heard []encoder.Audio
+	var warnings []string
+	if j.Source.Unread {
+		if j.Source, warnings, err = e.hear(ctx, j); err != nil {
+			return encoder.Result{}, err
+		}
+		heard = j.Source.Audio
+	}
 	if j, err = j.leveled(ctx, e); err != nil {
 		return encoder.Result{}, err
 	}
@@ -87,8 +96,20 @@ func (e *Encoder) audio(ctx context.Context, j AudioJob) (encoder.Result, error)
 		}
 		j.learnt, j.last = learnt, try+1 == loudTries
 	}
+	res.Heard, res.Warnings = heard, append(warnings, res.Warnings...)
 	p.done()
 	return res, nil
+}
+
+// hear measures the sounds of an unread source, as the probe does elsewhere,
+// and tells what is wrong with them.
+func (e *Encoder) hear(ctx context.Context, j AudioJob) (encoder.Source, []string, error) {
+	src := j.Source
+	src.Audio, src.Damage, src.Warnings = slices.Clone(src.Audio), nil, nil
+	if err := e.measure(ctx, j.Input, &src, j.Dir); err != nil {
+		return src, nil, err
+	}
+	return src, append(src.Warnings, src.Damage...), j.Ladder.Heed(src.Damage)
 }
 
 // tryAudio encodes every sound once, and tells what verify found of each.

@@ -25,6 +25,7 @@ type CaptionsJob struct {
 	Ladder encoder.Ladder
 	Dir    string                 // exists, and is ours alone
 	Report func(encoder.Progress) // may be nil
+	Line21 []string               // of an unread source: what VideoJobs left in Line21File
 }
 
 // Captions turns every track of words of the whole film into WebVTT. It
@@ -57,14 +58,12 @@ func (e *Encoder) captions(ctx context.Context, j CaptionsJob) (encoder.Result, 
 		}
 	}
 	if slices.ContainsFunc(j.Ladder.Captions, j.inPicture) {
-		lines, err := e.line21(ctx, j.Input, j.Source, j.Dir, p.encoding)
-		if ctx.Err() != nil {
+		lines, warnings, err := e.inPictures(ctx, j, p)
+		if err != nil {
 			return encoder.Result{}, err
 		}
-		if err != nil {
-			res.Warnings = append(res.Warnings, fmt.Sprintf("the captions in the pictures could not all be read: %v", err))
-		}
 		words.lines[j.Source.Video.Stream] = lines
+		res.Warnings = append(res.Warnings, warnings...)
 	}
 	for _, r := range j.Ladder.Captions {
 		t, err := j.write(r, words, &res)
@@ -79,6 +78,25 @@ func (e *Encoder) captions(ctx context.Context, j CaptionsJob) (encoder.Result, 
 	res.Wall = time.Since(began).Seconds()
 	p.done()
 	return res, nil
+}
+
+// inPictures gives the CEA-608 that lies in the pictures.
+func (e *Encoder) inPictures(ctx context.Context, j CaptionsJob, p *reporter) (lines *captions.CEA608, warnings []string, err error) {
+	if j.Source.Unread {
+		lines, err = readLine21(j.Line21)
+		if err == nil && lines.Digital > 0 {
+			warnings = append(warnings, digitalOnly)
+		}
+		return lines, warnings, err
+	}
+	lines, err = e.line21(ctx, j.Input, j.Source, j.Dir, p.encoding)
+	if ctx.Err() != nil {
+		return nil, nil, err
+	}
+	if err != nil {
+		warnings = append(warnings, fmt.Sprintf("the captions in the pictures could not all be read: %v", err))
+	}
+	return lines, warnings, nil
 }
 
 // inPicture tells CEA-608 that lies in the pictures from a track of its own.
@@ -186,6 +204,9 @@ func (j CaptionsJob) warnOfSilence(res *encoder.Result) {
 		if slices.ContainsFunc(j.Source.Captions, func(c encoder.Caption) bool {
 			return c.Stream == r.Stream && c.Kind == encoder.CaptionCEA608 && c.Channel == 0
 		}) {
+			if j.inPicture(r) {
+				continue // nobody said that there were any
+			}
 			guessed, spoke = guessed+1, spoke || has
 			continue
 		}

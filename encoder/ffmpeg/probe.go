@@ -61,13 +61,17 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 		return encoder.Source{}, err
 	}
 	short := strings.HasPrefix(h.Format.Name, "mov,") && e.cutShort(path)
+	packets := e
+	if skims := e.skimming(path); skims != nil && !short {
+		packets, src.Unread = skims, true
+	}
 	if h.trusted(pick) && !short {
 		if err = fromHeader(h, pick, &src); err == nil && src.Video != nil {
-			src.Video.KeyGap, err = e.keyGap(ctx, path, *src.Video, dir)
+			src.Video.KeyGap, err = packets.keyGap(ctx, path, *src.Video, dir)
 		}
 	} else {
 		var found scan
-		if found, err = e.scan(ctx, path, h, pick); err == nil {
+		if found, err = packets.scan(ctx, path, h, pick); err == nil {
 			found.short = short
 			err = fromPackets(h, pick, found, &src)
 		}
@@ -85,12 +89,18 @@ func (e *Encoder) probe(ctx context.Context, path string) (encoder.Source, error
 	var together []string
 	src.Audio, together = gather(src.Audio)
 	src.Warnings = append(src.Warnings, together...)
-	if err := e.measure(ctx, path, &src, dir); err != nil {
-		return encoder.Source{}, err
+	if !src.Unread {
+		if err := e.measure(ctx, path, &src, dir); err != nil {
+			return encoder.Source{}, err
+		}
 	}
 	listCaptions(h, &src)
-	if err := e.hidden(ctx, path, &src, dir); err != nil {
-		return encoder.Source{}, err
+	if !src.Unread {
+		if err := e.hidden(ctx, path, &src, dir); err != nil {
+			return encoder.Source{}, err
+		}
+	} else if v := src.Video; v != nil && beside[v.Codec] != "" {
+		src.Captions = append(src.Captions, encoder.Caption{Stream: v.Stream, Codec: "eia_608", Kind: encoder.CaptionCEA608}) // if there are any
 	}
 	if src.Video != nil && src.Video.HDR() && !e.zscale {
 		src.Warnings = append(src.Warnings, "the picture is HDR and this ffmpeg cannot map its tones (no zscale): colours will be pale")

@@ -44,6 +44,8 @@ func listCaptions(h header, src *encoder.Source) {
 	}
 }
 
+const digitalOnly = "the pictures carry CEA-708 captions, which are not read: only CEA-608 beside them is"
+
 // hidden looks for CEA-608 in all pictures, and lists the channels that say
 // something: broadcasters' encoders put it into every picture, words or none,
 // and many films begin without words.
@@ -56,7 +58,7 @@ func (e *Encoder) hidden(ctx context.Context, path string, src *encoder.Source, 
 		return fmt.Errorf("look for captions: %w", err)
 	}
 	if lines.Digital > 0 {
-		src.Warnings = append(src.Warnings, "the pictures carry CEA-708 captions, which are not read: only CEA-608 beside them is")
+		src.Warnings = append(src.Warnings, digitalOnly)
 	}
 	// What else is wrong with the pictures is for others to find.
 	length := encoder.Seconds(src.Duration)

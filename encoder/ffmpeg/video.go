@@ -131,6 +131,9 @@ func (e *Encoder) video(ctx context.Context, j VideoJob) (encoder.Result, error)
 	if err := os.Remove(j.file(thumbsFile)); err != nil {
 		return encoder.Result{}, err
 	}
+	if res.Line21, err = j.line21(ctx, bounded); err != nil {
+		return encoder.Result{}, err
+	}
 	p.done()
 	return res, nil
 }

@@ -77,6 +77,7 @@ type Reader struct {
 	*File
 	next, run int64 // where the last read ended, and how much came in a row; under the file's mu
 	bytes     int64 // fetched; under mu
+	passed    []storage.Span
 }
 
 // Reader begins to read.
@@ -87,6 +88,28 @@ func (f *File) Size() int64 { return f.size }
 
 // Path is the file's.
 func (f *File) Path() string { return f.file.Name() }
+
+// Passed are the blocks that the reader was given, whoever fetched them.
+func (r *Reader) Passed() storage.Spans {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return storage.Merge(r.passed...)
+}
+
+// At reads the object, filling what it reads.
+func (r *Reader) At(ctx context.Context) io.ReaderAt { return readerAt{ctx, r} }
+
+type readerAt struct {
+	ctx context.Context
+	r   *Reader
+}
+
+func (x readerAt) ReadAt(b []byte, off int64) (int, error) {
+	if err := x.r.Fill(x.ctx, off, int64(len(b))); err != nil {
+		return 0, err
+	}
+	return x.r.file.ReadAt(b, off)
+}
 
 // Fetched counts the bytes that this reader had to fetch.
 func (r *Reader) Fetched() int64 {
@@ -123,7 +146,19 @@ func (r *Reader) Fill(ctx context.Context, off, n int64) error {
 		}
 		b = first + count
 	}
+	r.pass(storage.Span{From: off / block * block, To: min((last+1)*block, r.size)})
 	return nil
+}
+
+// pass notes what the reader was given: for the most part what comes next.
+func (r *Reader) pass(s storage.Span) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.passed); n > 0 && s.From >= r.passed[n-1].From && s.From <= r.passed[n-1].To {
+		r.passed[n-1].To = max(r.passed[n-1].To, s.To)
+		return
+	}
+	r.passed = append(r.passed, s)
 }
 
 // more is how many blocks are fetched in advance by who reads from off to end.

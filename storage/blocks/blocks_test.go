@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"bobine/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -209,5 +211,33 @@ func TestClose(t *testing.T) {
 	}
 	if _, err := os.Stat(f.Path()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What was given is there, and what of it makes whole blocks is not fetched.
+func TestGiven(t *testing.T) {
+	o := newOrigin(8*block + 100)
+	f := o.file(t)
+	for _, s := range []storage.Span{{From: block - 5, To: 3*block + 5}, {From: 7*block + 1, To: 8*block + 100}} {
+		if err := f.Give(s, bytes.NewReader(o.body[s.From:s.To])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := f.Reader()
+	if err := r.Fill(t.Context(), 0, int64(len(o.body))); err != nil {
+		t.Fatal(err)
+	}
+	o.check(t, f, 0, int64(len(o.body)))
+	if got, want := r.Fetched(), int64(6*block); got != want { // blocks 1, 2 and the last were whole
+		t.Errorf("%d bytes were fetched, want %d", got, want)
+	}
+	if got := r.Passed(); len(got) != 1 || got.Bytes() != int64(len(o.body)) {
+		t.Errorf("it passed %v", got)
+	}
+	if err := f.Give(storage.Span{From: 8 * block, To: 9 * block}, bytes.NewReader(o.body)); err == nil {
+		t.Error("bytes beyond the end were taken")
+	}
+	if err := f.Give(storage.Span{From: 0, To: 10}, bytes.NewReader(o.body[:9])); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("too few bytes: %v", err)
 	}
 }
