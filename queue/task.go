@@ -203,6 +203,9 @@ func (j *Job) Move(e Event, now time.Time) error {
 // Root is the folder of what the job publishes.
 func (j Job) Root() string { return storage.Published + j.Partner + "/" + j.ID }
 
+// Scratch is the folder of what its tasks leave for each other.
+func (j Job) Scratch() string { return storage.Scratch + j.ID }
+
 // Latest is the file that leads to the newest film of the same source of the
 // same partner, made by the same profile.
 func (j Job) Latest() string {

@@ -80,6 +80,10 @@ var contentTypes = map[string]string{
 // Published begins the Refs of all that is shown to the world.
 const Published = "outputs/"
 
+// Scratch begins the Refs of what tasks leave for other tasks of their job. It
+// is nobody's loss: what is gone is made or fetched again.
+const Scratch = "scratch/"
+
 // LatestFolder, below a partner's, holds what is replaced: where the newest
 // of several films lies. Every other published file stays as it is for ever.
 const LatestFolder = "latest"

@@ -9,14 +9,16 @@ import (
 	"bobine/encoder"
 )
 
-// lead is how many frames before a chunk decoding begins: half a frame, so
-// that rounding cannot lose the first, and two more for the deinterlacer,
-// which looks at its neighbours.
+// lead is how many frames before a chunk decoding may begin. A key picture that
+// takes the chunk's first place on the grid will do, wherever rounding put it
+// within half a frame: sought earlier, all pictures since the key picture
+// before would be fetched and decoded for nothing. The deinterlacer looks at
+// its neighbours, two frames away.
 func lead(v encoder.Video) float64 {
 	if v.Interlaced {
 		return 2.5
 	}
-	return 0.5
+	return -0.4
 }
 
 // grid is the pictures of the chunk as they come off the source, upright, whole

@@ -117,7 +117,7 @@ func (j VideoJob) line21(ctx context.Context, e *Encoder) (*encoder.File, error)
 	last := j.Chunk.First+j.Chunk.Frames >= frames
 	if !last {
 		// Pictures are copied as they are stored: some are shown before others that were stored earlier.
-		end["to"] = strconv.FormatFloat(j.Source.Start+to+lead(*j.Source.Video)/j.Source.Video.Rate.Float(), 'f', 6, 64)
+		end["to"] = strconv.FormatFloat(j.Source.Start+to+1/rate.Float(), 'f', 6, 64)
 	}
 	all, err := e.carried(ctx, j.Input, j.Source, j.Dir, j.seek(), end, nil)
 	if ctx.Err() != nil {

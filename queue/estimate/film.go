@@ -53,7 +53,11 @@ func (b *Book) Left(j queue.Job, tasks []queue.Task, done func(queue.Task) float
 	// part, until some of them are done; the rest evens out.
 	common := 0.7 * wide / math.Sqrt(1+n)
 	l.Sum.P90 = l.Sum.P50 * math.Exp(math.Hypot(common, wide/math.Sqrt(max(1, float64(l.Tasks)))))
-	for _, k := range []queue.Kind{queue.KindVerify, queue.KindPublish} {
+	later := []queue.Kind{queue.KindVerify, queue.KindPublish}
+	if j.Source != nil && j.Source.Unread && len(j.Ladder.Audio) > 0 {
+		later = append(later, queue.KindAudio) // it waits for the pictures
+	}
+	for _, k := range later {
 		if !made[k] {
 			l.Chain.add(b.Task(j, queue.Task{Kind: k}), 1)
 		}

@@ -93,6 +93,9 @@ func (s *step) next() (queue.Event, error) {
 	case queue.Probing:
 		return s.planned()
 	case queue.Encoding:
+		if err := s.soundAfter(); err != nil {
+			return "", err
+		}
 		for _, t := range s.known {
 			if t.Kind.Encodes() && t.State != queue.Finished {
 				return "", nil
@@ -157,18 +160,10 @@ func (s *step) planned() (queue.Event, error) {
 			return "", err
 		}
 	}
-	if len(s.job.Ladder.Audio) > 0 {
-		// Sound costs about a fiftieth of a picture ladder.
-		if err := s.ensure(queue.KindAudio, 0, s.job.Source.Duration/50); err != nil {
-			return "", err
-		}
+	if s.job.Source.Unread && len(s.job.Ladder.Chunks) > 0 {
+		return queue.Planned, nil // see soundAfter
 	}
-	if len(s.job.Ladder.Captions) > 0 {
-		if err := s.ensure(queue.KindCaptions, 0, s.job.Source.Duration/50); err != nil {
-			return "", err
-		}
-	}
-	return queue.Planned, nil
+	return queue.Planned, s.sound(len(s.job.Ladder.Captions) > 0)
 }
 
 // broken tells how a job ends whose task failed for good.

@@ -39,11 +39,13 @@ func (c *Controller) sweep(ctx context.Context, id string) error {
 		return err
 	}
 	var refs []storage.Ref
-	for o, err := range c.store.List(ctx, storage.Ref(j.Root())) {
-		if err != nil {
-			return err
+	for _, folder := range []string{j.Root(), j.Scratch()} {
+		for o, err := range c.store.List(ctx, storage.Ref(folder)) {
+			if err != nil {
+				return err
+			}
+			refs = append(refs, o.Ref)
 		}
-		refs = append(refs, o.Ref)
 	}
 	// What makes a film visible goes first: half of one is never seen.
 	for _, name := range []string{packaging.Log, packaging.Master, packaging.Manifest} {

@@ -208,11 +208,13 @@ func (r Recovery) one(ctx context.Context, j, newest queue.Job, out *Recovered) 
 // new playlists would meet its old ones. What could be seen goes first.
 func (r Recovery) sweep(ctx context.Context, j queue.Job) error {
 	var refs []storage.Ref
-	for o, err := range r.Own.Store.List(ctx, storage.Ref(j.Root())) {
-		if err != nil {
-			return err
+	for _, folder := range []string{j.Root(), j.Scratch()} {
+		for o, err := range r.Own.Store.List(ctx, storage.Ref(folder)) {
+			if err != nil {
+				return err
+			}
+			refs = append(refs, o.Ref)
 		}
-		refs = append(refs, o.Ref)
 	}
 	if len(refs) == 0 {
 		return nil

@@ -29,7 +29,7 @@ func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, erro
 	}
 	switch t.Kind {
 	case queue.KindProbe:
-		return w.probe(ctx, j)
+		return w.probe(ctx, j, t)
 	case queue.KindVideo, queue.KindAudio, queue.KindCaptions:
 		return w.encode(ctx, j, t)
 	case queue.KindVerify:
@@ -42,7 +42,7 @@ func (w *Worker) execute(ctx context.Context, t queue.Task) (queue.Outcome, erro
 	return queue.Outcome{}, fmt.Errorf("task %s: this worker does not know the kind %q: is it older than the controller?", t.ID, t.Kind)
 }
 
-func (w *Worker) probe(ctx context.Context, j queue.Job) (queue.Outcome, error) {
+func (w *Worker) probe(ctx context.Context, j queue.Job, t queue.Task) (queue.Outcome, error) {
 	in, err := w.input(ctx, j)
 	if err != nil {
 		return queue.Outcome{}, err
@@ -56,6 +56,9 @@ func (w *Worker) probe(ctx context.Context, j queue.Job) (queue.Outcome, error) 
 		return queue.Outcome{}, err
 	}
 	src.Mark = in.mark
+	if src.Unread && in.source != nil {
+		w.leave(ctx, passedRef(t), in, mostPassed(in.reader.Passed()))
+	}
 	return queue.Outcome{Source: &src, Fetched: in.fetched()}, nil
 }
 
@@ -76,6 +79,11 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 	}
 	defer os.RemoveAll(dir)
 
+	if in.source != nil && j.Source.Unread {
+		if in.encoder, err = w.takeUp(ctx, j, t, in); err != nil {
+			return queue.Outcome{}, err
+		}
+	}
 	report := func(p encoder.Progress) { w.progress(t, p) }
 	var res encoder.Result
 	folder, ext := "v", ".mp4"
@@ -85,9 +93,12 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 		res, err = in.encoder.Audio(ctx, ffmpeg.AudioJob{Input: in.path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
 	case queue.KindCaptions:
 		folder, ext = "c", ".vtt"
-		res, err = in.encoder.Captions(ctx, ffmpeg.CaptionsJob{Input: in.path, Source: *j.Source, Ladder: *j.Ladder, Dir: dir, Report: report})
+		res, err = w.captions(ctx, j, in, dir, report)
 	default:
 		res, err = in.encoder.Video(ctx, ffmpeg.VideoJob{Input: in.path, Source: *j.Source, Ladder: *j.Ladder, Chunk: j.Ladder.Chunks[t.Chunk], Dir: dir, Report: report})
+		if err == nil && in.source != nil && j.Source.Unread {
+			w.passOn(ctx, j, t, in)
+		}
 	}
 	if err != nil {
 		return queue.Outcome{}, err
@@ -97,23 +108,26 @@ func (w *Worker) encode(ctx context.Context, j queue.Job, t queue.Task) (queue.O
 			return queue.Outcome{}, err
 		}
 	}
-	if err := w.putImage(ctx, filepath.Join(dir, ffmpeg.PosterFile), storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt)), res.Poster); err != nil {
+	if err := w.putBeside(ctx, filepath.Join(dir, ffmpeg.PosterFile), storage.Join(j.Root(), encoder.PosterName(t.Chunk, t.Attempt)), res.Poster); err != nil {
 		return queue.Outcome{}, err
 	}
-	if err := w.putImage(ctx, filepath.Join(dir, ffmpeg.TilesFile), storage.Join(j.Root(), encoder.TilesName(t.Chunk, t.Attempt)), res.Tiles); err != nil {
+	if err := w.putBeside(ctx, filepath.Join(dir, ffmpeg.TilesFile), storage.Join(j.Root(), encoder.TilesName(t.Chunk, t.Attempt)), res.Tiles); err != nil {
+		return queue.Outcome{}, err
+	}
+	if err := w.putBeside(ctx, filepath.Join(dir, ffmpeg.Line21File), line21Ref(t), res.Line21); err != nil {
 		return queue.Outcome{}, err
 	}
 	return queue.Outcome{Encode: &res, Warnings: res.Warnings, Fetched: in.fetched()}, nil
 }
 
-// putImage stores a still picture of a chunk, if there is one.
-func (w *Worker) putImage(ctx context.Context, path string, to storage.Ref, want *encoder.File) error {
+// putBeside stores what was made of a chunk beside its tracks, if it was.
+func (w *Worker) putBeside(ctx context.Context, path string, to storage.Ref, want *encoder.File) error {
 	if want == nil {
 		return nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("open a still picture: %w", err)
+		return fmt.Errorf("open what was made of the chunk: %w", err)
 	}
 	defer f.Close()
 	return w.put(ctx, to, f, *want)
@@ -285,12 +299,14 @@ func (w *Worker) createPoster(ctx context.Context, from, to storage.Ref) error {
 // sweep deletes what is not part of the published film.
 func (w *Worker) sweep(ctx context.Context, j queue.Job, keep map[storage.Ref]bool) error {
 	var gone []storage.Ref
-	for o, err := range w.store.List(ctx, storage.Ref(j.Root())) {
-		if err != nil {
-			return fmt.Errorf("sweep job %s: %w", j.ID, err)
-		}
-		if !keep[o.Ref] {
-			gone = append(gone, o.Ref)
+	for _, folder := range []string{j.Root(), j.Scratch()} {
+		for o, err := range w.store.List(ctx, storage.Ref(folder)) {
+			if err != nil {
+				return fmt.Errorf("sweep job %s: %w", j.ID, err)
+			}
+			if !keep[o.Ref] {
+				gone = append(gone, o.Ref)
+			}
 		}
 	}
 	return w.store.Delete(ctx, gone...)

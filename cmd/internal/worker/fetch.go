@@ -32,6 +32,9 @@ type input struct {
 	mark    string // of a source that is read in parts
 	fetched func() int64
 	release func() // when nobody reads any more
+
+	source *source // nil: it is read where it lies, or was fetched whole
+	reader *reader
 }
 
 // input finds the best way to a source. One on this machine is read where it
@@ -102,14 +105,14 @@ func (w *Worker) remote(ctx context.Context, j queue.Job, u *url.URL) (far, erro
 // inParts has a source read in parts, if this machine can.
 func (w *Worker) inParts(ctx context.Context, j queue.Job, s *source) (input, error) {
 	r := &reader{Reader: s.Reader(), job: j}
-	in := input{path: s.Path(), mark: s.mark, encoder: w.encoder.Filling(r), fetched: r.Fetched, release: func() { w.sources.release(s) }}
+	in := input{path: s.Path(), mark: s.mark, encoder: w.encoder.Filling(r), fetched: r.Fetched, release: func() { w.sources.release(s) }, source: s, reader: r}
 	var err error
 	if j.Source != nil && (j.Source.Mark != s.mark || j.Source.Bytes != s.Size()) {
 		err = sourceError(j, errChanged)
 	}
 	if why := ffmpeg.Partly(); err == nil && why != nil {
 		w.log.Warn("a far source is fetched whole", "job", j.ID, "reason", why)
-		in.encoder, err = w.encoder, r.Fill(ctx, 0, s.Size())
+		in.encoder, in.source, in.reader, err = w.encoder, nil, nil, r.Fill(ctx, 0, s.Size())
 	}
 	if err != nil {
 		in.release()

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"bobine/storage"
 	"bobine/storage/blocks"
 )
 
@@ -26,6 +27,10 @@ type source struct {
 	mark  string
 	users int
 	last  int64 // turn in which it was used
+
+	came   sync.Mutex
+	loaded map[storage.Ref]bool // of what others passed
+	given  []storage.Span       // by that
 }
 
 // keepSources bounds what is kept of sources between tasks.
@@ -53,7 +58,7 @@ func (s *sources) hold(job string, find func() (far, error)) (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.all[job] = &source{File: file, job: job, mark: f.mark}
+		s.all[job] = &source{File: file, job: job, mark: f.mark, loaded: map[storage.Ref]bool{}}
 	}
 	s.all[job].users++
 	return s.all[job], nil

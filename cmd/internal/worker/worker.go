@@ -30,10 +30,13 @@ var errRevoked = errors.New("the attempt was taken away")
 // Worker runs tasks. Use New.
 type Worker struct {
 	settings.Worker
-	id      string
-	host    string // this machine's name
-	log     *slog.Logger
-	ledger  *state.Ledger
+	id     string
+	host   string // this machine's name
+	log    *slog.Logger
+	ledger *state.Ledger
+
+	siblings siblings // of ledger
+
 	store   storage.Store
 	encoder *ffmpeg.Encoder
 	web     *http.Client
@@ -71,7 +74,7 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 		return nil, fmt.Errorf("read this machine's name: %w", err)
 	}
 	w := &Worker{
-		Worker: s, log: log, ledger: ledger, store: store, encoder: enc, web: newClient(s.AllowHosts), host: host,
+		Worker: s, log: log, ledger: ledger, siblings: ledger, store: store, encoder: enc, web: newClient(s.AllowHosts), host: host,
 		buckets: &stores.Sources{S3: s.S3}, closeStore: closeStore,
 		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[queue.Message]*hold{},
 	}
