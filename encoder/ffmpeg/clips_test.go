@@ -73,6 +73,36 @@ func TestRealClips(t *testing.T) {
 	}
 }
 
+// What is damaged in a far film, which is read by those alone who encode it,
+// ends as if it lay here; and captions in its pictures are found.
+func TestFarClips(t *testing.T) {
+	e := find(t)
+	for name, expect := range manifest(t) {
+		index := strings.HasSuffix(name, ".mp4") || strings.HasSuffix(name, ".mov")
+		if !index || expect != "damaged" && expect != "either" && !strings.Contains(name, "cea608") {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := away(t, clip(t, name))
+			got, err := makeFirst(t, e.Filling(r), r.Path(), encoder.DamagedReject, 100)
+			switch {
+			case expect == "done" && err != nil, err != nil && !errors.Is(err, encoder.ErrBadInput):
+				t.Fatal(err)
+			case expect == "damaged" && (err == nil || !anyClock.MatchString(err.Error())):
+				t.Fatalf("want it refused with the time of the damage, got %v", err)
+			case err != nil:
+				r := away(t, clip(t, name))
+				got, err = makeFirst(t, e.Filling(r), r.Path(), encoder.DamagedPublish, 100)
+				if err != nil && expect != "either" || err == nil && len(got.warnings) == 0 {
+					t.Fatalf("published all the same: got %v, %q", err, got.warnings)
+				}
+			}
+			t.Logf("unread %t: %v, %q", got.src.Unread, err, got.warnings)
+		})
+	}
+}
+
 var anyClock = regexp.MustCompile(`\d:\d\d:\d\d\.\d`)
 
 type made struct {

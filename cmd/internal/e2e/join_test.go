@@ -61,6 +61,8 @@ func TestWorkersThatJoin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	line := listen(t, os.Getenv("AWS_ENDPOINT_URL_S3"))
+	t.Setenv("AWS_ENDPOINT_URL_S3", line.url)
 	redis, err := redisd.Start(context.WithoutCancel(t.Context()), redisd.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +88,7 @@ func TestWorkersThatJoin(t *testing.T) {
 		"-f", "lavfi", "-i", "sine=duration=20", "-vf", "noise=alls=40:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "6M", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac")
 	put(t, sources, "inbox", "film.mp4", path)
 
+	line.count("/inbox/film.mp4")
 	j := f.done(t, f.submit(t, "s3://inbox/film.mp4").ID)
 	encoders, fetched, said := map[string]bool{}, int64(0), ""
 	for _, x := range j.Tasks {
@@ -98,13 +101,20 @@ func TestWorkersThatJoin(t *testing.T) {
 		fetched += x.Fetched
 		said += fmt.Sprintf(" %s %d", x.Kind, x.Fetched)
 	}
-	ratio := float64(fetched) / float64(j.Source.Bytes)
-	t.Logf("of %d bytes %.2f times as many were fetched:%s", j.Source.Bytes, ratio, said)
+	sent, ranges := line.counted()
+	ratio := float64(sent) / float64(j.Source.Bytes)
+	t.Logf("of %d bytes %.2f times as many were sent, in %d ranges; fetched:%s", j.Source.Bytes, ratio, ranges, said)
+	if sent != fetched {
+		t.Errorf("the tasks tell of %d bytes, the server sent %d", fetched, sent)
+	}
 	if len(encoders) != 3 {
 		t.Errorf("%d workers encoded: %v", len(encoders), encoders)
 	}
-	if ratio < 1 || ratio > 3 { // the probe reads all of it, the sound nearly all, and the pictures two thirds where not from their worker's own blocks
+	if ratio < 1 || ratio > 1.2 {
 		t.Errorf("the source was fetched %.2f times", ratio)
+	}
+	for o, err := range objects(t, "scratch") {
+		t.Errorf("scratch was left: %s, %v", o.Ref, err)
 	}
 
 	links, err := f.Links(t.Context(), j.ID, time.Minute)
