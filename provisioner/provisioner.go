@@ -22,8 +22,10 @@ var (
 	// ErrThrottled means that calls come too fast: nothing was done.
 	ErrThrottled = errors.New("throttled")
 
-	// ErrDenied means that the farm may not do this: an operator must act.
-	ErrDenied = errors.New("not permitted")
+	// ErrDenied means that the provider refuses the call as it stands, for want
+	// of a permission or because something it names is wrong: nothing was done,
+	// and an operator must act.
+	ErrDenied = errors.New("refused by the provider")
 
 	// ErrTokenUsed means that a launch token was used before with other
 	// parameters: nothing was done, and never will be under this token.

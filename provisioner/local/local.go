@@ -30,6 +30,8 @@ var Pool = provisioner.Pool{Type: "process", Zone: "here", Market: provisioner.O
 // Boot is about how long a worker takes to its first heartbeat.
 const Boot = 300 * time.Millisecond
 
+var _ provisioner.Provider = (*Provider)(nil)
+
 // Provider launches worker processes. Use New.
 type Provider struct {
 	slots   int
@@ -166,17 +168,17 @@ func (p *Provider) end(which func(*worker) bool) error {
 		}
 	}
 	p.mu.Unlock()
-	errs := make(chan error, len(ending))
-	for _, w := range ending {
-		go func() { errs <- w.process.Stop(grace) }()
+	errs := make([]error, len(ending))
+	var all sync.WaitGroup
+	for n, w := range ending {
+		all.Go(func() {
+			if err := w.process.Stop(grace); err != nil {
+				errs[n] = fmt.Errorf("end worker %s: %w", w.instance.ID, err)
+			}
+		})
 	}
-	var first error
-	for range ending {
-		if err := <-errs; err != nil && first == nil {
-			first = fmt.Errorf("end a worker: %w", err)
-		}
-	}
-	return first
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // List tells the workers whose processes run.

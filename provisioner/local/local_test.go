@@ -5,10 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"bobine/provisioner"
+	"bobine/provisioner/providertest"
 )
 
 // workers is a provider whose workers wait for the end of their standard input.
@@ -47,25 +47,26 @@ func list(t *testing.T, p *Provider) []provisioner.Instance {
 	return all
 }
 
-// However often and however fast one intent is told, it launches once.
-func TestLaunchOncePerToken(t *testing.T) {
-	p := workers(t)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			if _, err := p.Launch(t.Context(), request("a")); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if again := launch(t, p, "a"); len(list(t, p)) != 1 || list(t, p)[0] != again {
-		t.Errorf("%+v, want the one instance %+v", list(t, p), again)
-	}
-	launch(t, p, "b")
-	if n := len(list(t, p)); n != 2 {
-		t.Errorf("%d instances, want 2", n)
-	}
+func TestProvider(t *testing.T) {
+	providertest.Provider(t, func(t *testing.T) provisioner.Provider { return workers(t) }, providertest.Traits{
+		Absent: []provisioner.InstanceID{"never-was", ""},
+		Short: func(t *testing.T) (provisioner.Provider, provisioner.LaunchRequest, int) {
+			p := New(2, func(i provisioner.Instance) (*exec.Cmd, []byte, error) {
+				if i.ID == "a-1" {
+					return nil, nil, errors.New("no program")
+				}
+				return exec.Command("cat"), []byte("{}"), nil
+			})
+			t.Cleanup(func() {
+				if err := p.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			r := request("a")
+			r.Count = 3
+			return p, r, 1
+		},
+	})
 }
 
 // A terminated worker is gone when Terminate returns; an absent one is success.
