@@ -16,7 +16,7 @@ demo: setup build ## encode a film and play it: [SOURCE=film.mov] [KEEP=1 leaves
 	[ -z "$$SOURCE" ] || set -- "$$@" -- "$$SOURCE"; \
 	exec bin/bobine "$$@"
 
-test: bin/versitygw ## vet, and all tests under the race detector
+test: bin/versitygw bin/ec2-metadata-mock ## vet, and all tests under the race detector
 	@.ci/setup ffmpeg ffprobe redis-server cc
 	go vet ./...
 	go test -race -timeout 14m ./...
@@ -32,6 +32,11 @@ bench: setup bin/versitygw ## CPU seconds against one plain ffmpeg, and what the
 bin/versitygw: versitygw.mod versitygw.sum
 	go build -modfile=versitygw.mod -trimpath -ldflags='-s -w' -o $@ github.com/versity/versitygw/cmd/versitygw || \
 		echo 'no versitygw: the tests against a real S3 server will be skipped'
+
+# AWS's own double of EC2's instance metadata, for the tests.
+bin/ec2-metadata-mock: metadata.mod metadata.sum
+	go build -modfile=metadata.mod -trimpath -ldflags='-s -w' -o $@ github.com/aws/amazon-ec2-metadata-mock/cmd/ec2-metadata-mock || \
+		echo 'no ec2-metadata-mock: the test against it will be skipped'
 
 build: ## bin/bobine
 	go build -trimpath -o bin/bobine ./cmd/bobine
