@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"bobine/provisioner"
@@ -53,7 +54,7 @@ type Type struct {
 	Name  string            // such as c7g.4xlarge
 	Slots int               // encodes at once; 0: as many as vCPUs
 	Speed float64           // of one slot, beside one of c7g; 0: as the family is known
-	Price provisioner.Money // an hour on demand; 0: by the table, which is of us-east-1
+	Price provisioner.Money // an hour on demand; 0: by the table, else by AWS's price list
 }
 
 // Provider rents instances. Use New.
@@ -64,6 +65,7 @@ type Provider struct {
 	// Each has tries and a retry budget of its own, so that a throttled launch
 	// keeps nobody from ending what is paid for.
 	reader, launcher, ender *ec2.Client
+	prices                  *pricing.Client
 	mail                    *sqs.Client // nil without a queue
 
 	catalogue catalogue
@@ -113,6 +115,7 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	p.reader = client(c, o, patient(o, 4))
 	p.launcher = client(c, o, certain(o))
 	p.ender = client(c, o, patient(o, 6))
+	p.prices = pricing.NewFromConfig(c, func(e *pricing.Options) { e.Region, e.Retryer = pricesHome, patient(o, 3) })
 	if o.Queue != "" {
 		p.mail = sqs.NewFromConfig(c)
 	}

@@ -44,6 +44,8 @@ type kind struct {
 	spot   bool
 	arches []types.ArchitectureType
 	zones  []string
+	price  provisioner.Money // on demand, an hour; 0: not known, and why
+	why    error
 }
 
 // remembered is an answer that is asked for again when it is old.
@@ -105,26 +107,22 @@ func (p *Provider) offers(ctx context.Context) (out []provisioner.Offer, missing
 	}
 	for _, t := range p.o.Types {
 		at := slices.IndexFunc(kinds, func(k kind) bool { return k.name == t.Name })
-		price := t.Price
-		if byTable, ok := Price(t.Name); price == 0 && ok && p.o.Region == PricesRegion {
-			price = byTable
-		}
 		switch {
 		case at < 0:
 			missing = append(missing, fmt.Errorf("EC2 has no instance type %s in %s", t.Name, p.o.Region))
-		case price == 0:
-			missing = append(missing, fmt.Errorf("the price of %s on demand is not known in %s: set it in the configuration", t.Name, p.o.Region))
+		case kinds[at].price == 0:
+			missing = append(missing, kinds[at].why)
 		default:
-			out = append(out, offersOf(t, kinds[at], price, subnets, spot)...)
+			out = append(out, offersOf(t, kinds[at], subnets, spot)...)
 		}
 	}
 	return out, missing, nil
 }
 
 // offersOf are the offers of one type.
-func offersOf(t Type, k kind, price provisioner.Money, subnets map[string]string, spot map[provisioner.Pool]provisioner.Money) []provisioner.Offer {
+func offersOf(t Type, k kind, subnets map[string]string, spot map[provisioner.Pool]provisioner.Money) []provisioner.Offer {
 	f := familyOf(t.Name)
-	offer := provisioner.Offer{VCPUs: k.vcpus, Slots: t.Slots, Speed: t.Speed, OnDemand: price, Boot: boot, BootP99: bootP99}
+	offer := provisioner.Offer{VCPUs: k.vcpus, Slots: t.Slots, Speed: t.Speed, OnDemand: k.price, Boot: boot, BootP99: bootP99}
 	if offer.Slots == 0 {
 		offer.Slots = k.vcpus
 	}
@@ -137,11 +135,11 @@ func offersOf(t Type, k kind, price provisioner.Money, subnets map[string]string
 			continue
 		}
 		offer.Pool = provisioner.Pool{Type: t.Name, Zone: zone, Market: provisioner.OnDemand}
-		offer.Price, offer.Interrupt = price, 0
+		offer.Price, offer.Interrupt = k.price, 0
 		out = append(out, offer)
 		offer.Pool.Market = provisioner.Spot
 		if told, sold := spot[offer.Pool]; sold && k.spot {
-			offer.Price, offer.Interrupt = f.credible(told, price), f.interruptions()
+			offer.Price, offer.Interrupt = f.credible(told, k.price), f.interruptions()
 			out = append(out, offer)
 		}
 	}
@@ -168,9 +166,6 @@ func (p *Provider) subnets(ctx context.Context) (map[string]string, error) {
 				found[aws.ToString(s.SubnetId)] = aws.ToString(s.AvailabilityZone)
 			}
 		}
-		if len(found) == 0 {
-			return nil, errors.New("describe the subnets: there are none: name some in the configuration")
-		}
 		order := p.o.Subnets
 		if len(order) == 0 {
 			for id := range found {
@@ -184,6 +179,9 @@ func (p *Provider) subnets(ctx context.Context) (map[string]string, error) {
 				out[zone] = id
 			}
 		}
+		if len(out) == 0 {
+			return nil, errors.New("describe the subnets: there are none: name some in the configuration")
+		}
 		return out, nil
 	})
 }
@@ -196,8 +194,9 @@ func (p *Provider) typeNames() []types.InstanceType {
 	return out
 }
 
-// kinds describes the types, and the zones that have them.
-func (p *Provider) kinds(ctx context.Context) ([]kind, error) {
+// kinds describes the types, the zones that have them, and their prices on
+// demand.
+func (p *Provider) kinds(ctx context.Context) (out []kind, err error) {
 	var names []string
 	for _, t := range p.o.Types {
 		names = append(names, t.Name)
@@ -216,7 +215,6 @@ func (p *Provider) kinds(ctx context.Context) ([]kind, error) {
 			zones[string(o.InstanceType)] = append(zones[string(o.InstanceType)], aws.ToString(o.Location))
 		}
 	}
-	var out []kind
 	// By filter, not by name: one name that there is not fails a whole call.
 	pages := ec2.NewDescribeInstanceTypesPaginator(p.reader, &ec2.DescribeInstanceTypesInput{Filters: filter})
 	for pages.HasMorePages() {
@@ -236,6 +234,14 @@ func (p *Provider) kinds(ctx context.Context) ([]kind, error) {
 			slices.Sort(k.zones)
 			out = append(out, k)
 		}
+	}
+	for n := range out {
+		t := p.o.Types[slices.IndexFunc(p.o.Types, func(t Type) bool { return t.Name == out[n].name })]
+		out[n].price, err = p.price(ctx, t)
+		if err != nil && !errors.Is(err, errUnlisted) && !errors.Is(err, provisioner.ErrDenied) {
+			return nil, err // it may be told in a moment, and is not to be believed for an hour
+		}
+		out[n].why = err
 	}
 	return out, nil
 }

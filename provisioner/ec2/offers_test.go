@@ -1,6 +1,7 @@
 package ec2_test
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -85,13 +86,13 @@ func TestOffersKept(t *testing.T) {
 // A type that is not there, or has no price, is left out; with none left that
 // is an error which says what to do.
 func TestOffersMissing(t *testing.T) {
-	region(t, ec2d.Options{})
+	s := region(t, ec2d.Options{Prices: map[string]float64{c7g: 0.6789}})
 	p := provider(t, func(o *ec2.Options) { o.Types = append(o.Types, ec2.Type{Name: "c99.metal"}) })
 	if all := offers(t, p); len(all) != 7 {
 		t.Errorf("%d offers, want those of the types that are there", len(all))
 	}
-	p = provider(t, func(o *ec2.Options) { o.Region = "eu-west-3"; o.Types = []ec2.Type{{Name: c7g}} })
-	if _, err := p.Offers(t.Context()); err == nil || !strings.Contains(err.Error(), "price of "+c7g) {
+	p = provider(t, func(o *ec2.Options) { o.Region = "eu-west-3"; o.Types = []ec2.Type{{Name: c6a}} })
+	if _, err := p.Offers(t.Context()); err == nil || !strings.Contains(err.Error(), "price of "+c6a) {
 		t.Errorf("%v: want the price asked for", err)
 	}
 	p = provider(t, func(o *ec2.Options) {
@@ -101,6 +102,24 @@ func TestOffersMissing(t *testing.T) {
 	if o := offers(t, p)[deA]; o.Price != provisioner.Dollars(0.68) || o.Speed != 1.1 {
 		t.Errorf("%+v, want the price and speed that were set", o)
 	}
+	if n := calls(s, "GetProducts"); n != 1 {
+		t.Errorf("the price list was asked %d times, want once, of the one type that has no price", n)
+	}
+	p = provider(t, func(o *ec2.Options) { o.Region = "eu-west-3" })
+	if o := offers(t, p)[deA]; o.Price != provisioner.Dollars(0.6789) || o.OnDemand != o.Price {
+		t.Errorf("%+v, want the price of the list", o)
+	}
+	s.Fail("GetProducts", "AccessDenied", 1)
+	p = provider(t, func(o *ec2.Options) { o.Region = "eu-west-3"; o.Types = []ec2.Type{{Name: c7g}} })
+	if _, err := p.Offers(t.Context()); !errors.Is(err, provisioner.ErrDenied) {
+		t.Errorf("%v: want ErrDenied", err)
+	}
+	s.Fail("GetProducts", "InternalError", 3)
+	p = provider(t, func(o *ec2.Options) { o.Region = "eu-west-3"; o.Types = []ec2.Type{{Name: c7g}} })
+	if all, err := p.Offers(t.Context()); err == nil {
+		t.Errorf("%v without a price", all)
+	}
+	offers(t, p)
 }
 
 // The table's prices go with the size.

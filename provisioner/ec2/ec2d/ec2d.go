@@ -1,4 +1,4 @@
-// Package ec2d is a double of EC2 and SQS on this machine, for tests: it
+// Package ec2d is a double of EC2, SQS and the price list on this machine, for tests: it
 // speaks their wire protocols, so that the real SDK is exercised, and has the
 // faults that no public emulator has. It is no part of bobine.
 package ec2d
@@ -22,6 +22,7 @@ type Options struct {
 	Zones    []string                                      // each has one subnet: subnet-<zone>
 	Types    map[string]int                                // vCPUs by type
 	Spot     map[provisioner.Pool]float64                  // prices in dollars an hour; what is not there is not sold on spot
+	Prices   map[string]float64                            // dollars an hour on demand by type, for the price list
 	Image    string                                        // the one there is
 	Template string                                        // name of a launch template that is there; "": none is
 	Now      func() time.Time                              // nil: time.Now
@@ -115,7 +116,7 @@ func (s *Server) Close() error { return s.http.Close() }
 // and nothing else by mistake.
 func (s *Server) Env() map[string]string {
 	return map[string]string{
-		"AWS_ENDPOINT_URL_EC2": s.URL, "AWS_ENDPOINT_URL_SQS": s.URL, "AWS_REGION": "us-east-1",
+		"AWS_ENDPOINT_URL_EC2": s.URL, "AWS_ENDPOINT_URL_SQS": s.URL, "AWS_ENDPOINT_URL_PRICING": s.URL, "AWS_REGION": "us-east-1",
 		"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_CA_BUNDLE": "",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
 	}
@@ -135,7 +136,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if target := r.Header.Get("X-Amz-Target"); target != "" {
-		s.serveQueue(w, r, strings.TrimPrefix(target, "AmazonSQS."))
+		_, action, _ := strings.Cut(target, ".")
+		s.serveJSON(w, r, action)
 		return
 	}
 	if err := r.ParseForm(); err != nil {

@@ -31,11 +31,12 @@ func (s *Server) Waiting() int {
 	return len(s.letters)
 }
 
-// serveQueue speaks the part of SQS (AWS JSON 1.0) that a poller needs.
-func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, action string) {
+// serveJSON speaks the part of SQS that a poller needs, and of the price list.
+func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, action string) {
 	var in struct {
 		MaxNumberOfMessages, VisibilityTimeout int
 		Entries                                []struct{ ID, ReceiptHandle string }
+		Filters                                []struct{ Field, Value string }
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -64,6 +65,15 @@ func (s *Server) serveQueue(w http.ResponseWriter, r *http.Request, action strin
 		out = map[string]any{"Successful": done, "Failed": []any{}}
 	case "GetQueueAttributes":
 		out = map[string]any{"Attributes": map[string]string{"ApproximateNumberOfMessages": fmt.Sprint(len(s.letters))}}
+	case "GetProducts":
+		list := []string{}
+		for _, f := range in.Filters {
+			if price := s.o.Prices[f.Value]; f.Field == "instanceType" && price > 0 {
+				list = append(list, fmt.Sprintf(
+					`{"terms":{"OnDemand":{"X.Y":{"priceDimensions":{"X.Y.Z":{"unit":"Hrs","pricePerUnit":{"USD":"%.10f"}}}}}}}`, price))
+			}
+		}
+		out = map[string]any{"FormatVersion": "aws_v1", "PriceList": list}
 	default:
 		w.WriteHeader(http.StatusBadRequest)
 		return

@@ -90,7 +90,9 @@ func (s *Server) createVersion(f form) (any, error) {
 		return nil, err
 	}
 	token := f.get("ClientToken")
-	n := slices.IndexFunc(t.versions, func(v url.Values) bool { return token != "" && v.Get("ClientToken") == token && v.Get("Action") == f.get("Action") })
+	n := slices.IndexFunc(t.versions, func(v url.Values) bool {
+		return token != "" && v.Get("ClientToken") == token && v.Get("Action") == f.get("Action")
+	})
 	if n < 0 {
 		n = len(t.versions)
 		t.versions = append(t.versions, url.Values(f))
