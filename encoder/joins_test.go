@@ -21,7 +21,8 @@ import (
 	"bobine/encoder/ffmpeg"
 )
 
-// A film that its ceiling keeps short of bits gets no worse where chunks join.
+// A film that its ceiling keeps short of bits gets no worse where chunks join,
+// and no larger.
 func TestJoinsLookLikeTheRest(t *testing.T) {
 	e, err := ffmpeg.Find()
 	if err != nil {
@@ -44,11 +45,36 @@ func TestJoinsLookLikeTheRest(t *testing.T) {
 		t.Fatalf("%d chunks", len(l.Chunks))
 	}
 	r := l.Video[0]
-	chunked := look(t, input, pictures(t, e, input, src, l)[r.Name], r)
+	file := pictures(t, e, input, src, l)[r.Name]
+	if least := buffer(t, file, r); least < 0 {
+		t.Errorf("the joined film overruns its buffer by %.2f of it", -least)
+	}
+	chunked := look(t, input, file, r)
 	whole := look(t, input, pictures(t, e, input, src, unchunked(src, l))[r.Name], r)
 	if margin := join(l, r, chunked, whole); margin < -1 {
 		t.Errorf("pictures at joins are %.1f dB worse than those around", -margin)
 	}
+}
+
+// buffer is the least of its buffer that a player has left, which begins with
+// nine tenths of it, as x264 has it, and receives the ceiling's rate. 1 is full.
+func buffer(t *testing.T, file string, r encoder.Rendition) float64 {
+	t.Helper()
+	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "packet=size", "-print_format", "csv=p=0", file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	each, whole := float64(r.Bitrate)/r.Rate.Float(), 2*float64(r.Bitrate)
+	fill, least := 0.9*whole, 1.0
+	for line := range strings.Lines(string(out)) {
+		bytes, err := strconv.ParseFloat(strings.Trim(line, ",\n"), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		least = min(least, (fill-8*bytes)/whole)
+		fill = min(whole, fill-8*bytes+each)
+	}
+	return least
 }
 
 // join is by how many dB the worst picture at a join of chunks is better than
