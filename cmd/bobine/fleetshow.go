@@ -69,10 +69,13 @@ func stateLine(m api.FleetMachine, now time.Time) string {
 }
 
 func workerLine(m api.FleetMachine, now time.Time) string {
-	if m.Heard == nil {
+	text := fmt.Sprintf("%d of %d slots encode", m.Busy, m.Slots)
+	switch {
+	case m.Heard != nil:
+		text = fmt.Sprintf("heard %s ago, %s", age(now.Sub(*m.Heard)), text)
+	case m.Busy == 0 && m.Version == "":
 		return "not heard"
 	}
-	text := fmt.Sprintf("heard %s ago, %d of %d slots encode", age(now.Sub(*m.Heard)), m.Busy, m.Slots)
 	if m.Rest > 0 {
 		text += ", the longest for another " + span(seconds(m.Rest))
 	}

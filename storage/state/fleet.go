@@ -71,6 +71,15 @@ func (m *Machines) Resign(ctx context.Context, owner string) error {
 	return nil
 }
 
+// Leader tells who holds the lease; "": nobody.
+func (m *Machines) Leader(ctx context.Context) (string, error) {
+	owner, err := m.rdb.Get(ctx, key("fleet", "lease")).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return "", fmt.Errorf("read who leads the fleet: %w", err)
+	}
+	return owner, nil
+}
+
 // Reserve stores the intents to launch machines, as provisioner.Ledger says.
 func (m *Machines) Reserve(ctx context.Context, epoch int64, limit provisioner.Money, machines ...provisioner.Machine) error {
 	var w fleetWriter

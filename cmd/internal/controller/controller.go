@@ -128,7 +128,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
-		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Hooks: c.desk, Uploads: c.uploads, Partner: c.isPartner, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
+		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Fleet: c.fleetView(), Hooks: c.desk, Uploads: c.uploads, Partner: c.isPartner, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
 		Pages: web.NewHandler(web.Options{Farm: c, Base: c.public()}), Log: c.log,
 	})
 	g, gctx := errgroup.WithContext(ctx)
