@@ -27,7 +27,9 @@ import (
 // cpu-ratio is of our encodes of picture and sound alone, cpu-ratio-job of
 // the whole job: probe, encodes, cutting, hashing, verification, storing and
 // packaging. cpu-ratio-naive, with BOBINE_BENCH_NAIVE set, is of our encodes
-// against one ffmpeg command for each rung.
+// against one ffmpeg command for each rung. Others' commands run as people start
+// them: that ours have large pages, see sandbox, is part of what is compared,
+// and about a tenth.
 func BenchmarkLadder(b *testing.B) {
 	e, err := ffmpeg.Find()
 	if err != nil {
