@@ -102,7 +102,8 @@ type Provider interface {
 	// same token and parameters launches nothing more, and tells the
 	// instances of the first call or none of them: List will. An error means
 	// that nothing may be said about what was launched, unless it wraps one of
-	// this package's: then nothing was.
+	// this package's: then this call launched nothing, whatever an earlier one
+	// with its token did.
 	Launch(ctx context.Context, r LaunchRequest) (Launched, error)
 
 	// Terminate ends instances at once. An absent one is success, and no

@@ -181,7 +181,9 @@ func TestJanitor(t *testing.T) {
 	soon.Expires = c.Now().Add(time.Hour)
 	made := ids(launch(t, p, soon))
 	later := ids(launch(t, p, request("b", 1, spotA)))
-	theirs := ids(launch(t, provider(t, at(c), func(o *ec2.Options) { o.Farm = "theatre" }), soon2(soon)))
+	foreign := soon
+	foreign.ID, foreign.Token, foreign.Count = "z", "z", 1
+	theirs := ids(launch(t, provider(t, at(c), func(o *ec2.Options) { o.Farm = "theatre" }), foreign))
 	if over, err := p.Janitor(t.Context(), c.Now()); err != nil || len(over) != 0 {
 		t.Errorf("before their time: %v, %v", over, err)
 	}
@@ -196,9 +198,4 @@ func TestJanitor(t *testing.T) {
 	if got := s.Running(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v run, want %v", got, want)
 	}
-}
-
-func soon2(r provisioner.LaunchRequest) provisioner.LaunchRequest {
-	r.ID, r.Token, r.Count = "z", "z", 1
-	return r
 }
