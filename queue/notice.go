@@ -66,7 +66,8 @@ type Receipt struct {
 // IDOf makes the id of the job for a partner's source at a version in a
 // profile: the same ones have the same id, on any machine and after any loss.
 // It looks like those of NewID.
+// Signed in two ways a URL is the same source.
 func IDOf(partner, source, version, profile string) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{partner, source, version, profile}, "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join([]string{partner, Unsigned(source), version, profile}, "\x00")))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:19])
 }

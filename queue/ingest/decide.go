@@ -73,6 +73,7 @@ func (s *Sheet) place(a *Arrival, n queue.Notice) (e *entry, fresh bool) {
 	}
 	if len(marks(n)) == 0 {
 		if latest != nil && !neverCame(latest.job) {
+			s.learn(latest, n)
 			return latest, false
 		}
 		if a.Unfit != nil {
@@ -136,6 +137,9 @@ func (s *Sheet) drop(a *Arrival) string {
 // bind tells a waiting job which content it is of: it begins.
 func (s *Sheet) bind(e *entry, n queue.Notice) {
 	mark(&e.job, n)
+	if n.Source != "" {
+		e.job.Origin.URL = n.Source // perhaps signed anew
+	}
 	e.job.Await, e.job.Tasks = nil, 1
 	e.tasks = []queue.Task{e.job.NewTask(queue.KindProbe, 0, s.now)}
 	s.change(e, true, true)
@@ -155,8 +159,12 @@ func (s *Sheet) learn(e *entry, n queue.Notice) {
 	o := &e.job.Origin
 	version := o.VersionID == "" && n.VersionID != "" && n.VersionID != "null"
 	order := o.Sequencer == "" && n.Sequencer != ""
-	if e.job.State != queue.Received || !version && !order {
+	signed := n.Source != "" && n.Source != o.URL // the same, but signed anew: the old signature may have run out
+	if e.job.State != queue.Received || !version && !order && !signed {
 		return
+	}
+	if signed {
+		o.URL = n.Source
 	}
 	if version {
 		o.VersionID = n.VersionID
