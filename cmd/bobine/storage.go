@@ -17,8 +17,8 @@ func (a *app) storageCommand() *cobra.Command {
 		Use:   "storage",
 		Short: "Set and check what buckets do by themselves",
 		Long: `Set and check the rules of the buckets of storage.outputs and backup.copies:
-uploads that were never completed go after 2 days, old versions after
-storage.old_versions, and sites of storage.cors_origins may read films. Rules
+uploads that were never completed go after 2 days, what tasks left for each
+other after 7, old versions after storage.old_versions, and sites of storage.cors_origins may read films. Rules
 of others in the same buckets stay.`,
 		Example: "  bobine storage apply --config bobine.yaml\n  bobine storage check --json",
 		Args:    cobra.NoArgs,
@@ -101,7 +101,7 @@ func upkeep(ctx context.Context, c configs.Config, do func(context.Context, *s3.
 		return nil, err
 	}
 	defer end()
-	u := s3.Upkeep{OldVersions: int32(math.Ceil(c.Storage.OldVersions.Hours() / 24)), Uploads: 2, Origins: c.Storage.CORSOrigins}
+	u := s3.Upkeep{OldVersions: int32(math.Ceil(c.Storage.OldVersions.Hours() / 24)), Uploads: 2, Scratch: 7, Origins: c.Storage.CORSOrigins}
 	var all []rules
 	for _, p := range places {
 		r := rules{Place: p.Name, Wrong: []string{}}

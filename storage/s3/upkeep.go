@@ -9,24 +9,33 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"bobine/storage"
 )
 
 // Upkeep is what a bucket is to do by itself for what lies below our prefix.
 type Upkeep struct {
 	OldVersions int32    // days for which replaced and deleted objects are kept, in a bucket with versions
 	Uploads     int32    // days after which an upload that was never completed is dropped
+	Scratch     int32    // days after which what tasks left for each other is dropped
 	Origins     []string // web pages that may read with scripts, such as https://example.com, or *; empty: none
 }
 
-// Apply sets the bucket's lifecycle rule and CORS rule of ours. Rules of
+// Apply sets the bucket's lifecycle rules and CORS rule of ours. Rules of
 // others stay. Nothing is sent where all is right already.
 func (s *Store) Apply(ctx context.Context, u Upkeep) error {
 	rules, err := s.lifecycle(ctx)
 	if err != nil {
 		return s.fault("read the lifecycle rules of", "", err)
 	}
-	if want := u.rule(s); !slices.ContainsFunc(rules, func(r types.LifecycleRule) bool { return sameRule(r, want) }) {
-		rules = append(slices.DeleteFunc(rules, func(r types.LifecycleRule) bool { return aws.ToString(r.ID) == *want.ID }), want)
+	stale := false
+	for _, want := range u.rules(s) {
+		if !slices.ContainsFunc(rules, func(r types.LifecycleRule) bool { return sameRule(r, want) }) {
+			rules = append(slices.DeleteFunc(rules, func(r types.LifecycleRule) bool { return aws.ToString(r.ID) == *want.ID }), want)
+			stale = true
+		}
+	}
+	if stale {
 		_, err := s.client.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{
 			Bucket: &s.o.Bucket, LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
 		})
@@ -64,13 +73,14 @@ func (s *Store) Check(ctx context.Context, u Upkeep) ([]string, error) {
 	if err != nil {
 		return nil, s.fault("read the lifecycle rules of", "", err)
 	}
-	want := u.rule(s)
-	i := slices.IndexFunc(rules, func(r types.LifecycleRule) bool { return aws.ToString(r.ID) == *want.ID })
-	switch {
-	case i < 0:
-		wrong = append(wrong, fmt.Sprintf("there is no lifecycle rule %q: old versions and unfinished uploads stay for ever", *want.ID))
-	case !sameRule(rules[i], want):
-		wrong = append(wrong, fmt.Sprintf("the lifecycle rule %q is another than the configuration's: old versions are to go after %d days, unfinished uploads after %d", *want.ID, u.OldVersions, u.Uploads))
+	for _, want := range u.rules(s) {
+		i := slices.IndexFunc(rules, func(r types.LifecycleRule) bool { return aws.ToString(r.ID) == *want.ID })
+		switch {
+		case i < 0:
+			wrong = append(wrong, fmt.Sprintf("there is no lifecycle rule %q: old versions, unfinished uploads and scratch stay for ever", *want.ID))
+		case !sameRule(rules[i], want):
+			wrong = append(wrong, fmt.Sprintf("the lifecycle rule %q is another than the configuration's: old versions are to go after %d days, unfinished uploads after %d, scratch after %d", *want.ID, u.OldVersions, u.Uploads, u.Scratch))
+		}
 	}
 	cors, err := s.cors(ctx)
 	if err != nil {
@@ -104,21 +114,29 @@ func (s *Store) cors(ctx context.Context) ([]types.CORSRule, error) {
 	return out.CORSRules, nil
 }
 
-// rule is named after the prefix: two farms may share a bucket.
-func (u Upkeep) rule(s *Store) types.LifecycleRule {
+// rules are named after the prefix: two farms may share a bucket.
+func (u Upkeep) rules(s *Store) []types.LifecycleRule {
 	prefix, id := "", "bobine"
 	if s.o.Prefix != "" {
 		prefix, id = string(s.o.Prefix)+"/", "bobine "+string(s.o.Prefix)
 	}
-	return types.LifecycleRule{
+	all := types.LifecycleRule{
 		ID: &id, Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: &prefix},
 		AbortIncompleteMultipartUpload: &types.AbortIncompleteMultipartUpload{DaysAfterInitiation: &u.Uploads},
 		NoncurrentVersionExpiration:    &types.NoncurrentVersionExpiration{NoncurrentDays: &u.OldVersions},
 	}
+	if u.Scratch == 0 {
+		return []types.LifecycleRule{all}
+	}
+	return []types.LifecycleRule{all, {
+		ID: aws.String(id + " scratch"), Status: types.ExpirationStatusEnabled,
+		Filter:     &types.LifecycleRuleFilter{Prefix: aws.String(prefix + storage.Scratch)},
+		Expiration: &types.LifecycleExpiration{Days: &u.Scratch},
+	}}
 }
 
-// sameRule compares what counts; a rule that also expires what is current, or
-// keeps it elsewhere, is never the same.
+// sameRule compares what counts; a rule that also keeps what is current
+// elsewhere is never the same.
 func sameRule(a, b types.LifecycleRule) bool {
 	days := func(r types.LifecycleRule) (uploads, old int32, prefix string) {
 		if x := r.AbortIncompleteMultipartUpload; x != nil {
@@ -132,10 +150,20 @@ func sameRule(a, b types.LifecycleRule) bool {
 		}
 		return uploads, old, "\x00"
 	}
+	expires := func(r types.LifecycleRule) int32 {
+		switch x := r.Expiration; {
+		case x == nil:
+			return 0
+		case x.Date != nil || aws.ToBool(x.ExpiredObjectDeleteMarker):
+			return -1
+		default:
+			return aws.ToInt32(x.Days)
+		}
+	}
 	ua, oa, pa := days(a)
 	ub, ob, pb := days(b)
 	return aws.ToString(a.ID) == aws.ToString(b.ID) && a.Status == b.Status && ua == ub && oa == ob && pa == pb &&
-		a.Expiration == nil && len(a.Transitions) == 0 && len(a.NoncurrentVersionTransitions) == 0
+		expires(a) == expires(b) && len(a.Transitions) == 0 && len(a.NoncurrentVersionTransitions) == 0
 }
 
 const corsID = "bobine"

@@ -53,7 +53,7 @@ func TestUpkeep(t *testing.T) {
 	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
 	s := open(t, s3.Options{Bucket: "films", Prefix: "house", Endpoint: server.URL, PathStyle: true})
-	u := s3.Upkeep{OldVersions: 30, Uploads: 2, Origins: []string{"https://b.example", "https://a.example"}}
+	u := s3.Upkeep{OldVersions: 30, Uploads: 2, Scratch: 5, Origins: []string{"https://b.example", "https://a.example"}}
 	check := func(u s3.Upkeep, want ...string) {
 		t.Helper()
 		got, err := s.Check(t.Context(), u)
@@ -74,10 +74,10 @@ func TestUpkeep(t *testing.T) {
 		}
 		check(u)
 	}
-	check(u, `there is no lifecycle rule "bobine house"`, "lets in [], the configuration [https://b.example https://a.example]")
+	check(u, `there is no lifecycle rule "bobine house"`, `no lifecycle rule "bobine house scratch"`, "lets in [], the configuration [https://b.example https://a.example]")
 	apply(u, 2)
 	apply(u, 0)
-	for _, want := range []string{"<ID>theirs</ID>", "<Days>7</Days>", "<Prefix>house/</Prefix>", "<NoncurrentDays>30</NoncurrentDays>", "<DaysAfterInitiation>2</DaysAfterInitiation>"} {
+	for _, want := range []string{"<ID>theirs</ID>", "<Days>7</Days>", "<Prefix>house/</Prefix>", "<Prefix>house/scratch/</Prefix>", "<Days>5</Days>", "<NoncurrentDays>30</NoncurrentDays>", "<DaysAfterInitiation>2</DaysAfterInitiation>"} {
 		if !strings.Contains(b.kept["lifecycle"], want) {
 			t.Errorf("%s is missing from %s", want, b.kept["lifecycle"])
 		}
