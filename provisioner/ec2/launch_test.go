@@ -110,7 +110,7 @@ func TestLaunchErrors(t *testing.T) {
 		for _, e := range []error{
 			provisioner.ErrNoCapacity, provisioner.ErrQuota, provisioner.ErrThrottled, provisioner.ErrDenied, provisioner.ErrTokenUsed,
 		} {
-			if errors.Is(err, e) != (e == c.want) {
+			if errors.Is(err, e) != errors.Is(c.want, e) {
 				t.Errorf("%s is %v, want %v", c.code, err, c.want)
 			}
 		}
