@@ -71,7 +71,7 @@ func (a *app) root() *cobra.Command {
 	root.SetUsageTemplate(strings.TrimRight(root.UsageTemplate(), "\n") + "\n\nExit status: " + exitHelp + "\n")
 	root.AddCommand(a.upCommand(), a.workCommand(), a.demoCommand(), a.submitCommand(),
 		a.jobCommand(), a.partnerCommand(), a.dropCommand(), a.webhookCommand(), a.fleetCommand(), a.costCommand(),
-		a.validateCommand(), a.verifyCommand(), a.restoreCommand(), a.recoverCommand(), a.storageCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand())
+		a.validateCommand(), a.verifyCommand(), a.restoreCommand(), a.recoverCommand(), a.storageCommand(), a.configCommand(), a.doctorCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }
 
