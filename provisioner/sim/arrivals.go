@@ -57,22 +57,23 @@ func (s *Scenario) drawn(r *rand.Rand) []*drop {
 		sum += weights[i]
 	}
 	for _, w := range weights {
+		usual := formatOf(r)
 		gap := a.Gap * sum / (w * float64(a.Partners)) // days
 		const shape = 0.35
 		rest := gap * gamma(r, shape) / shape * r.Float64()
 		for hour := 0.0; hour < s.Days*24; hour++ {
 			for rest -= s.busy(hour) / 24; rest <= 0; rest += gap * gamma(r, shape) / shape {
 				at := (hour + r.Float64()) * 3600
-				d := s.drop(r, at, a.files(r))
+				d := s.drop(r, at, a.files(r), usual)
 				drops = append(drops, d)
 				if r.Float64() < a.Again {
-					drops = append(drops, s.drop(r, at+7200*r.Float64(), 1+r.IntN(5)))
+					drops = append(drops, s.drop(r, at+7200*r.Float64(), 1+r.IntN(5), usual))
 				}
 			}
 		}
 	}
 	if a.Migration > 0 {
-		drops = append(drops, s.drop(r, s.Days*86400*(0.3+0.4*r.Float64()), a.Migration))
+		drops = append(drops, s.drop(r, s.Days*86400*(0.3+0.4*r.Float64()), a.Migration, unknown))
 	}
 	return drops
 }
@@ -115,12 +116,17 @@ func gamma(r *rand.Rand, shape float64) float64 {
 	}
 }
 
-// drop draws one drop. Half of them come at once, 5 to 50 files a second; the
-// others one after the other, as their line carries them.
-func (s *Scenario) drop(r *rand.Rand, at float64, files int) *drop {
+// drop draws one drop, nine in ten of what the partner usually sends. Half of
+// them come at once, 5 to 50 files a second; the others one after the other,
+// as their line carries them.
+func (s *Scenario) drop(r *rand.Rand, at float64, files int, usual format) *drop {
 	a := s.Arrivals
 	d := &drop{films: make([]film, files)}
-	bits, hours := rate(r), a.Hours
+	is := usual
+	if r.Float64() < 0.1 || usual == unknown {
+		is = formatOf(r)
+	}
+	bits, hours := is.rate(r), a.Hours
 	rush := r.Float64() < a.Rush
 	if rush {
 		hours = a.RushHours
@@ -132,7 +138,7 @@ func (s *Scenario) drop(r *rand.Rand, at float64, files int) *drop {
 	hooks := 5 * math.Pow(10, r.Float64())
 	for i := range d.films {
 		f := &d.films[i]
-		f.seconds = s.Content.seconds(r)
+		f.seconds, f.kin = s.Content.seconds(r), usual
 		f.bytes = f.seconds * bits / 8
 		if line > 0 {
 			at += 8 * f.bytes / line
@@ -148,13 +154,14 @@ func (s *Scenario) drop(r *rand.Rand, at float64, files int) *drop {
 // told is a drop of a user's list: its files are alike.
 func (s *Scenario) told(r *rand.Rand, t Drop) *drop {
 	d := &drop{films: make([]film, t.Files)}
-	hours, bits := t.Hours, rate(r)
+	hours, bits := t.Hours, unknown.rate(r)
 	if hours == 0 {
 		hours = s.Arrivals.Hours
 	}
 	at := t.Time.Sub(s.Start).Seconds()
 	for i := range d.films {
 		f := &d.films[i]
+		f.kin = unknown
 		f.seconds = 60 * t.Minutes / float64(t.Files)
 		f.bytes = f.seconds * bits / 8
 		if t.Bytes > 0 {

@@ -57,15 +57,38 @@ func triangle(r *rand.Rand, low, mode, high float64) float64 {
 	return high - math.Sqrt((1-x)*(high-low)*(high-mode))
 }
 
-// rate is how many bits a second the sources of one drop have.
-func rate(r *rand.Rand) float64 {
+// format is what a partner's sources are.
+type format int
+
+const (
+	h264   format = iota // 20 to 80 Mb/s
+	prores               // HQ, 176 to 220 Mb/s
+	uhd                  // ProRes in UHD, about 700 Mb/s
+	unknown
+)
+
+func formatOf(r *rand.Rand) format {
 	switch x := r.Float64(); {
-	case x < 0.5: // H.264
+	case x < 0.5:
+		return h264
+	case x < 0.9:
+		return prores
+	default:
+		return uhd
+	}
+}
+
+// rate is how many bits a second the sources of one drop have.
+func (f format) rate(r *rand.Rand) float64 {
+	switch f {
+	case h264:
 		return 1e6 * (20 + 60*r.Float64())
-	case x < 0.9: // ProRes HQ
+	case prores:
 		return 1e6 * (176 + 44*r.Float64())
-	default: // ProRes in UHD
+	case uhd:
 		return 700e6
+	default:
+		return formatOf(r).rate(r)
 	}
 }
 
@@ -113,15 +136,20 @@ var chunks = sync.OnceValue(func() *table {
 // slot for a byte, as likely as not and almost surely.
 type prior struct{ likely, surely float64 }
 
-func (c Content) prior() prior {
-	r := rand.New(rand.NewPCG(11, 11))
-	var all []float64
-	for range 2000 {
-		s := c.seconds(r)
-		all = append(all, filmWork(s, c.Load*hardness(r))/(s*rate(r)/8))
+// priors are what the farm has learned of partners with each format, and of
+// one that it does not know.
+func (c Content) priors() (out [unknown + 1]prior) {
+	for f := range out {
+		r := rand.New(rand.NewPCG(11, uint64(f)))
+		var all []float64
+		for range 2000 {
+			s := c.seconds(r)
+			all = append(all, filmWork(s, c.Load*hardness(r))/(s*format(f).rate(r)/8))
+		}
+		slices.Sort(all)
+		out[f] = prior{all[len(all)/2], all[len(all)*9/10]}
 	}
-	slices.Sort(all)
-	return prior{all[len(all)/2], all[len(all)*9/10]}
+	return out
 }
 
 // filmWork is about what a film takes in all.

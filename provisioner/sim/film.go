@@ -37,6 +37,7 @@ type film struct {
 	bytes    float64
 	load     float64 // true core-seconds of the ladder for a second of video, on average
 	seed     uint32
+	kin      format  // by what the estimator knows its partner
 	guess    float64 // what the estimator makes of its load after the probe, beside the truth
 	n        int32   // chunks
 	rush     bool

@@ -52,7 +52,7 @@ func (w *world) outcome(policy string, o Options) Outcome {
 		out.Totals.Bound += d.bound
 		out.Drops = append(out.Drops, DropOutcome{
 			Hours: d.work / 3600, Files: len(d.films), Cost: d.cost, Bound: d.bound, Turnaround: d.longest,
-			Missed: d.missed || d.left > 0 && !d.hopeless, Infeasible: d.hopeless,
+			Missed: (d.missed || d.left > 0) && !d.hopeless, Infeasible: d.hopeless,
 		})
 	}
 	if w.chart != nil {

@@ -20,6 +20,8 @@ type answer struct {
 
 // Offers tells of every pool, at the prices of now.
 func (w *world) Offers(context.Context) ([]provisioner.Offer, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if int(w.now/300) != w.tally.priced {
 		w.tally.priced = int(w.now / 300) // a real one keeps them for some minutes
 		w.tally.calls++
@@ -34,7 +36,12 @@ func (w *world) Offers(context.Context) ([]provisioner.Offer, error) {
 }
 
 // Launch starts what the pools have, in the order they are named.
-func (w *world) Launch(_ context.Context, r provisioner.LaunchRequest) (provisioner.Launched, error) {
+func (w *world) Launch(ctx context.Context, r provisioner.LaunchRequest) (provisioner.Launched, error) {
+	if err := ctx.Err(); err != nil {
+		return provisioner.Launched{}, fmt.Errorf("launch %s: %w", r.ID, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.tally.calls++
 	w.tally.mutating++
 	if a, ok := w.answers[r.Token]; ok {
@@ -133,6 +140,8 @@ func (w *world) start(p *pool, r provisioner.LaunchRequest) *machine {
 
 // Terminate ends machines at once.
 func (w *world) Terminate(_ context.Context, ids ...provisioner.InstanceID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.tally.calls++
 	w.tally.mutating++
 	for _, id := range ids {
@@ -149,6 +158,8 @@ func (w *world) Terminate(_ context.Context, ids ...provisioner.InstanceID) erro
 
 // List tells the machines that are shown by now.
 func (w *world) List(context.Context) ([]provisioner.Instance, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.tally.calls++
 	out := make([]provisioner.Instance, 0, len(w.machines)+len(w.gone))
 	for _, all := range [][]*machine{w.machines, w.gone} {
@@ -179,6 +190,8 @@ func (m *machine) instance(w *world) provisioner.Instance {
 
 // Notices tells what the provider's own channel brought.
 func (w *world) Notices(context.Context) ([]provisioner.Notice, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var out []provisioner.Notice
 	for _, m := range w.machines {
 		if m.rumour <= w.now && !m.told {

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"bobine/provisioner"
+	"bobine/provisioner/control"
+	"bobine/provisioner/memory"
 	"bobine/provisioner/plan"
 )
 
 const (
-	patience = 14 * 86400.0 // seconds after the last deadline: what is not done then never is
-	calm     = 1800.0       // seconds without any change, after which nothing changes by itself
-	stride   = 3600.0       // the longest step, then
+	patience = 3 * 86400.0 // seconds after the last deadline: what is not done then never is
+	calm     = 1800.0      // seconds without any change, after which nothing changes by itself
+	stride   = 3600.0      // the longest step, then
 )
 
 // Options of one run.
@@ -55,7 +57,10 @@ func Run(ctx context.Context, s Scenario, policy string, o Options) (Outcome, er
 	if o.Plan != nil {
 		decide = o.Plan
 	}
-	c := newStandIn(w, rules, decide)
+	w.watch.Ledger = memory.New()
+	c := control.New(control.Options{
+		Provider: w, Ledger: &w.watch, Demand: w, Workers: w, Policy: rules, Plan: decide, Owner: "simulator",
+	})
 	if err := w.live(ctx, c, o); err != nil {
 		return Outcome{}, fmt.Errorf("scenario %s, policy %s, seed %d: %w", s.Name, policy, o.Seed, err)
 	}

@@ -117,7 +117,7 @@ func Default() Scenario {
 		Content: usual,
 		Market: Market{
 			Types: usualTypes, Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"},
-			Spread: 0.03, StepDays: 365, VCPUs: 1600, Refused: 0.005, Unwarned: 0.03,
+			Spread: 0.03, StepDays: 730, VCPUs: 1600, Refused: 0.005, Unwarned: 0.03,
 		},
 		Boot: Boot{API: 1.5, Median: 17, Spread: 0.25, Least: 3, Most: 20, Slow: 0.01, Never: 0.002},
 		API:  API{Lag: 5, Burst: 1000, Refill: 2, Lost: 0.001},

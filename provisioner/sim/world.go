@@ -3,6 +3,7 @@ package sim
 import (
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"bobine/provisioner"
@@ -14,10 +15,11 @@ const tick = 10.0
 // world is everything outside the controller. Its moments are seconds since
 // the scenario's start.
 type world struct {
+	mu     sync.Mutex // only what a Provider does needs it: the world itself turns in one goroutine
 	s      *Scenario
 	r      *rand.Rand
 	market *market
-	prior  prior
+	priors [unknown + 1]prior
 	price  []step // of work, to a clairvoyant
 	now    float64
 
@@ -59,7 +61,7 @@ type change struct {
 
 func newWorld(s *Scenario, seed uint64) (*world, error) {
 	w := &world{
-		s: s, r: rand.New(rand.NewPCG(seed, 3)), prior: s.Content.prior(), drops: s.generate(seed),
+		s: s, r: rand.New(rand.NewPCG(seed, 3)), priors: s.Content.priors(), drops: s.generate(seed),
 		byID: map[provisioner.InstanceID]*machine{}, answers: map[string]answer{}, buckets: map[due]*bucket{},
 		bucket: s.API.Burst,
 	}
