@@ -108,6 +108,7 @@ type Outputs struct {
 	Downloads  []string `json:"downloads,omitempty"`  // progressive MP4, best first
 	Storyboard string   `json:"storyboard,omitempty"` // WebVTT
 
+	Files  int    `json:"files,omitempty"`  // of the film, bobine.json among them: each was put once, those above 8 MiB in parts
 	Record string `json:"record"`           // bobine.json
 	Latest string `json:"latest,omitempty"` // see Job.Latest; what lies there may lead to a newer film by now
 }

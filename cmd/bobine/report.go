@@ -95,6 +95,9 @@ func (a *app) reportOutputs(c configs.Config, j api.Job, field func(name, format
 		field("storyboard", "%s%s", at, o.Storyboard)
 	}
 	field("record", "%s%s", at, o.Record)
+	if o.Files > 0 {
+		field("files", "%d, each put once", o.Files)
+	}
 	field("play", "%s", o.Play)
 }
 

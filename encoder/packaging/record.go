@@ -127,7 +127,7 @@ func ReadRecord(b []byte) (Record, error) {
 
 // Outputs are the references of the film below its root.
 func (r Record) Outputs(root string) queue.Outputs {
-	out := queue.Outputs{Root: root, Record: path.Join(root, Log)}
+	out := queue.Outputs{Root: root, Files: len(r.Files) + 1, Record: path.Join(root, Log)}
 	places := map[string]*string{Master: &out.Master, Manifest: &out.Manifest, Storyboard: &out.Storyboard, Poster: &out.Poster}
 	for _, f := range r.Files {
 		if place := places[f.Name]; place != nil {

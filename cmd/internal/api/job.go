@@ -112,6 +112,7 @@ type Outputs struct {
 	Downloads  []string `json:"downloads,omitempty" doc:"Progressive MP4, best first"`
 	Storyboard string   `json:"storyboard,omitempty" doc:"WebVTT that leads to small pictures of the film"`
 
+	Files  int    `json:"files" doc:"Of the film, bobine.json among them: a PUT each, and one for every 8 MiB of larger ones; 0: not known"`
 	Record string `json:"record" doc:"bobine.json"`
 	Latest string `json:"latest,omitempty" doc:"JSON that leads to the newest film of this source, now or later"`
 	Play   string `json:"play" doc:"URL of a page that plays the film"`

@@ -248,7 +248,7 @@ func outputs(j queue.Job, base string) *Outputs {
 	}
 	o := j.Outputs
 	return &Outputs{
-		Master: o.Master, Manifest: o.Manifest, Root: o.Root, Poster: o.Poster, Record: o.Record, Latest: o.Latest,
+		Master: o.Master, Manifest: o.Manifest, Root: o.Root, Poster: o.Poster, Files: o.Files, Record: o.Record, Latest: o.Latest,
 		Downloads: o.Downloads, Storyboard: o.Storyboard,
 		Play: base + "/play/" + url.PathEscape(j.ID),
 	}
