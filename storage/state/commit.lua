@@ -15,15 +15,17 @@ local function each(args, call)
   for i = 1, #args, 1000 do call(unpack(args, i, math.min(i + 999, #args))) end
 end
 
-local function stale(kind, records)
+-- Whether a record is not at its version, and for others what else of it is
+-- needed below: as what it was counted, and a job's state.
+local function stale(kind, records, ...)
   local new = {}
   for _, r in ipairs(records or {}) do
     if r.v == 0 then
       table.insert(new, key(kind, r.id))
     else
-      local was = redis.call('HMGET', key(kind, r.id), 'v', 'state', 'counted')
+      local was = redis.call('HMGET', key(kind, r.id), 'v', ...)
       if tonumber(was[1] or 0) ~= r.v then return kind .. ' ' .. r.id end
-      r.state_was, r.counted_was = was[2], was[3]
+      r.counted_was, r.state_was = was[2], was[3]
     end
   end
   local there = 0
@@ -67,7 +69,7 @@ end
 -- A record's own last op would not do: somebody else may have written it
 -- between the lost answer and the repeat.
 if redis.call('EXISTS', key('op', op)) == 1 then return '' end
-local bad = stale('job', jobs) or stale('task', tasks) or stale('partner', c.partners)
+local bad = stale('job', jobs, 'counted', 'state') or stale('task', tasks, 'counted') or stale('partner', c.partners)
   or stale('delivery', c.deliveries) or swapped(c.keys)
 if bad then return bad end
 redis.call('SET', key('op', op), 1, 'PX', ARGV[3])
@@ -111,6 +113,7 @@ end
 local function countJob(j)
   local was, is = j.counted_was or '', j.counted or ''
   if was == is then return end
+  redis.call('HSET', key('job', j.id), 'counted', is)
   if was ~= '' then add(was, -1, 0, 0) end
   if is ~= '' then
     local s = add(is, 1, 0, 0)
@@ -121,6 +124,7 @@ end
 local function countTask(t)
   local was, is = t.counted_was or '', t.counted or ''
   if was == is then return end
+  if t.v > 0 then redis.call('HSET', key('task', t.id), 'counted', is) end
   local ms, field = string.match(was, '^(%d+) (.*)$')
   if ms then add(field, 0, -1, -ms) end
   ms, field = string.match(is, '^(%d+) (.*)$')
@@ -145,7 +149,7 @@ for _, j in ipairs(jobs) do
       count(j, was, -1)
     end
   end
-  redis.call('HSET', key('job', j.id), 'json', text(j.json), 'v', j.v + 1, 'state', j.state, 'counted', j.counted or '')
+  redis.call('HSET', key('job', j.id), 'json', text(j.json), 'v', j.v + 1, 'state', j.state)
   countJob(j)
   place('jobs', j.id, j.created)
   if j.active then place('active', j.id, j.created) elseif not new then place('active', j.id) end
@@ -171,7 +175,11 @@ for _, id in ipairs(forget) do redis.call('HDEL', key('task', id), 'outcome') en
 local lines = {}
 for _, t in ipairs(tasks) do
   local new = t.v == 0
-  redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner, 'counted', t.counted or '')
+  if new then
+    redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', 1, 'order', t.order, 'last', t.last, 'partner', t.partner, 'counted', t.counted or '')
+  else
+    redis.call('HSET', key('task', t.id), 'json', text(t.json), 'v', t.v + 1, 'order', t.order, 'last', t.last, 'partner', t.partner)
+  end
   countTask(t)
   if t.outcome then redis.call('HSET', key('task', t.id), 'outcome', text(t.outcome)) end
   if new then redis.call('RPUSH', key('tasks', t.job), t.id) end
@@ -206,8 +214,11 @@ end
 
 for day, of in pairs(busy) do
   local name = prefix .. 'busy:' .. day
-  for partner, ms in pairs(of) do redis.call('HINCRBY', name, partner, string.format('%.0f', ms)) end
-  redis.call('PEXPIRE', name, c.keep)
+  for partner, ms in pairs(of) do
+    if redis.call('HINCRBY', name, partner, string.format('%.0f', ms)) == ms then
+      redis.call('PEXPIRE', name, 34560000000) -- 400 days
+    end
+  end
 end
 
 for _, p in ipairs(c.partners or {}) do

@@ -21,7 +21,6 @@ type (
 		Charges    []chargeDoc   `json:"charges,omitempty"`
 		Partners   []partnerDoc  `json:"partners,omitempty"`
 		Deliveries []deliveryDoc `json:"deliveries,omitempty"`
-		Keep       int64         `json:"keep"` // busy seconds of a day, ms
 	}
 	jobDoc struct {
 		ID        string `json:"id"`
@@ -83,7 +82,7 @@ type (
 
 // encode is the document of the change, and the records' texts.
 func (c Change) encode() (doc []byte, texts []any, err error) {
-	d := changeDoc{Forget: c.Forget, Keep: (24 * time.Hour * keptDays).Milliseconds()}
+	d := changeDoc{Forget: c.Forget}
 	var errs []error
 	text := func(what, id string, v any) int {
 		b, err := json.Marshal(v)

@@ -133,7 +133,7 @@ func (m *Machines) write(ctx context.Context, what string, epoch int64, w *fleet
 const (
 	shownGone = time.Hour           // in Fleet, after a machine went
 	keptGone  = 30 * 24 * time.Hour // in Past
-	keptDays  = 400                 // of spending and of busy seconds
+	keptDays  = 400                 // of spending
 )
 
 // The change as fleet.lua reads it. The records' JSON travels beside it: here
@@ -191,7 +191,7 @@ func (w *fleetWriter) text(what string, v any) int {
 func (w *fleetWriter) machine(m provisioner.Machine) {
 	d := machineDoc{
 		ID: m.ID, Version: m.Version, JSON: w.text("machine "+m.ID, m), Instance: string(m.Instance),
-		Intake: m.State.Intake(), Reserved: int64(m.Reserved),
+		Intake: m.State.Intake() || m.State == provisioner.Orphan, Reserved: int64(m.Reserved),
 	}
 	if !m.Paid() {
 		d.Ended = max(1, millis(later(m.Ended, m.Since)))

@@ -24,7 +24,7 @@ var (
 	fleetReadScript = redis.NewScript(fleetReadLua)
 )
 
-// Fleet reads everything, in one round trip. Machines come by their ids.
+// Fleet reads everything, in one round trip. Machines come in the order they were requested.
 func (m *Machines) Fleet(ctx context.Context, now time.Time) (provisioner.Fleet, error) {
 	got, err := fleetReadScript.Run(ctx, m.rdb, []string{prefix}, now.Add(-shownGone).UnixMilli()).Slice()
 	if err != nil {
@@ -47,7 +47,9 @@ func fleetOf(got []any, now time.Time) (provisioner.Fleet, error) {
 		}
 		f.Machines = append(f.Machines, x)
 	}
-	slices.SortFunc(f.Machines, func(a, b provisioner.Machine) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(f.Machines, func(a, b provisioner.Machine) int {
+		return cmp.Or(a.Requested.Compare(b.Requested), cmp.Compare(a.ID, b.ID))
+	})
 	for name, text := range pairs(got[1]) {
 		p, err := provisioner.ParsePool(name)
 		if err != nil {
@@ -257,7 +259,7 @@ func (m *Machines) Spent(ctx context.Context) (map[string]provisioner.Money, err
 
 // Intake tells whether the worker of an instance may take work: it may unless
 // its machine drains, is taken away, is ending or gone. Of an instance that
-// nobody knows it is true.
+// nobody knows, or wanted, it is true.
 func (m *Machines) Intake(ctx context.Context, instance string) (bool, error) {
 	closed, err := m.rdb.SIsMember(ctx, key("fleet", "closed"), instance).Result()
 	if err != nil {

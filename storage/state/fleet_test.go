@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bobine/provisioner"
+	"bobine/provisioner/ledgertest"
 	"bobine/queue"
 	"bobine/storage/lossy"
 	"bobine/storage/state"
@@ -40,6 +41,10 @@ func commit(t testing.TB, m *state.Machines, epoch int64, machines ...provisione
 func fleet(t testing.TB, m *state.Machines, now time.Time) provisioner.Fleet {
 	t.Helper()
 	return must(m.Fleet(t.Context(), now))(t)
+}
+
+func TestMachinesLedger(t *testing.T) {
+	ledgertest.Ledger(t, func(t *testing.T) provisioner.Ledger { return open(t, farm(t).Conn()).Machines() })
 }
 
 // A hundred callers that reserve at once never pass one budget together, and

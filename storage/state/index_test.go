@@ -29,6 +29,7 @@ type world struct {
 	served     map[string]float64
 	clock      float64
 	moved      map[string]bool
+	busy       map[string]float64
 }
 
 // draw is a random change of what the world holds, sometimes of what it no
@@ -74,13 +75,15 @@ func (w *world) draw(r *rapid.T) (c state.Change, stale bool) {
 		if t.NotBefore = (time.Time{}); rapid.IntRange(0, 2).Draw(r, "later") == 0 {
 			t.NotBefore = noon.Add(time.Hour)
 		}
+		t.Attempt += rapid.IntRange(0, 1).Draw(r, "attempts")
+		t.Took = float64(rapid.IntRange(0, 2).Draw(r, "took")) * 1.5
 		t.Due = float64(rapid.IntRange(-1, 1).Draw(r, "due"))
 		t.Version = version(t.ID, t.Version)
 		c.Tasks = append(c.Tasks, t)
 	}
 	for _, name := range some("p", 2) {
 		p := w.partners[name]
-		p.Name, p.Version = name, version(name, p.Version)
+		p.Name, p.Version, p.Paused = name, version(name, p.Version), rapid.Bool().Draw(r, "paused")
 		if w.partners[name].Version > 0 && rapid.Bool().Draw(r, "remove") {
 			c.Removed = append(c.Removed, p)
 		} else {
@@ -132,6 +135,9 @@ func (w *world) apply(c state.Change) {
 		}
 		if t.Due != 0 {
 			charge(queue.Charge{Partner: t.Partner, Floor: math.Inf(-1), Seconds: t.Due})
+		}
+		if old := w.tasks[t.ID]; t.State == queue.Finished && t.Took > 0 && (old.State != queue.Finished || old.Attempt != t.Attempt) {
+			w.busy[t.Partner] += 1000 * t.Took
 		}
 		t.Version++
 		t.Due = 0
@@ -202,8 +208,11 @@ func (w *world) indexes() map[string]string {
 			put("lines", t.Partner, 0)
 		}
 	}
-	for name := range w.partners {
+	for name, p := range w.partners {
 		put("partners", name, 0)
+		if p.Paused {
+			put("paused", name, 0)
+		}
 	}
 	for id, d := range w.deliveries {
 		put("deliveries", id, ms(d.Created))
@@ -225,6 +234,9 @@ func (w *world) indexes() map[string]string {
 	}
 	for name, is := range w.keys {
 		out["key:"+name] = is
+	}
+	if len(w.busy) > 0 {
+		out["busy:2026-03-14"] = show(w.busy)
 	}
 	if len(w.served) > 0 {
 		out["served"] = show(w.served)
@@ -296,11 +308,11 @@ func held(ctx context.Context, r *rapid.T, rdb redis.UniversalClient) (indexes, 
 			all[name] = fmt.Sprint(row)
 			for field, v := range row {
 				n, err := strconv.ParseFloat(v, 64)
-				if err == nil && (kind == "served" || kind == "drop" && n != 0 && field != "created" && field != "last") {
+				if err == nil && (kind == "served" || kind == "busy" || kind == "drop" && n != 0 && field != "created" && field != "last") {
 					members[field] = n
 				}
 			}
-			if kind == "served" || kind == "drop" {
+			if kind == "served" || kind == "busy" || kind == "drop" {
 				indexes[name] = show(members)
 			}
 		}
@@ -318,7 +330,7 @@ func TestCommitKeepsEveryIndex(t *testing.T) {
 			r.Fatal(err)
 		}
 		w := &world{map[string]queue.Job{}, map[string]queue.Task{}, map[string]queue.Partner{}, map[string]queue.Delivery{},
-			map[string]string{}, map[string]float64{}, 0, map[string]bool{}}
+			map[string]string{}, map[string]float64{}, 0, map[string]bool{}, map[string]float64{}}
 		for range rapid.IntRange(1, 8).Draw(r, "commits") {
 			_, before := held(ctx, r, rdb)
 			change, stale := w.draw(r)
