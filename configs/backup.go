@@ -3,7 +3,6 @@ package configs
 import (
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -42,26 +41,7 @@ func (c Copy) S3(own S3) S3 {
 
 // copies reads the list. The keys of an entry are known while it is read.
 func (r *reader) copies(n ast.Node) {
-	r.where[copies] = r.at(n.GetToken())
-	list, ok := n.(*ast.SequenceNode)
-	if _, none := n.(*ast.NullNode); none {
-		return
-	}
-	if !ok {
-		r.report(n.GetToken(), copies, fmt.Sprintf("%s is %q: want a list, each entry with a key to", copies, strings.TrimSpace(n.String())))
-		return
-	}
-	r.config.Backup.Copies = []Copy{}
-	for i, entry := range list.Values {
-		var c Copy
-		path := fmt.Sprintf("%s[%d]", copies, i)
-		r.where[path+".to"] = r.at(entry.GetToken()) // until it is found
-		known := r.known
-		r.know(keysOf(reflect.ValueOf(&c).Elem(), path+"."))
-		r.section(entry, path+".")
-		r.known = known
-		r.config.Backup.Copies = append(r.config.Backup.Copies, c)
-	}
+	r.config.Backup.Copies = sections(r, copies, "a key to", n, r.config.Backup.Copies)
 }
 
 // storageClasses are S3's, without those that are no place to keep a copy.

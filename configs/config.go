@@ -73,12 +73,6 @@ type Encode struct {
 	Sandbox  string        `yaml:"sandbox"` // "require" or "prefer"
 }
 
-// Fleet is what works.
-type Fleet struct {
-	Workers int `yaml:"workers"`
-	Slots   int `yaml:"slots"` // 0: one for each core
-}
-
 // Sources is what may be fetched, and what becomes of it.
 type Sources struct {
 	AllowHosts []string      `yaml:"allow_hosts"`
@@ -129,7 +123,7 @@ func Default() Config {
 		Promise: 24 * time.Hour,
 		API:     API{Listen: "127.0.0.1:8640"},
 		Encode:  Encode{Chunk: 12 * time.Second, Attempts: 3, Sandbox: "prefer"},
-		Fleet:   Fleet{Workers: 1},
+		Fleet:   defaultFleet(),
 		Sources: Sources{AllowHosts: []string{}, After: "keep", Wait: 7 * 24 * time.Hour},
 		Backup:  Backup{Copies: []Copy{}, Scrub: 30 * 24 * time.Hour},
 		Storage: Storage{S3: S3{Checksums: "when_supported"}, CORSOrigins: []string{}, OldVersions: 30 * 24 * time.Hour},

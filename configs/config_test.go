@@ -109,8 +109,8 @@ func TestOrder(t *testing.T) {
 // What is wrong with a variable is told under the variable's name, whether
 // it cannot be read or is not allowed.
 func TestBadEnvironment(t *testing.T) {
-	_, err := configs.Load("", []string{"BOBINE_FLEET_WORKERS=many", "BOBINE_LOG_LEVEL=loud"})
-	want := `BOBINE_FLEET_WORKERS: fleet.workers is "many": want a whole number
+	_, err := configs.Load("", []string{"BOBINE_FLEET_MAX=many", "BOBINE_LOG_LEVEL=loud"})
+	want := `BOBINE_FLEET_MAX: fleet.max is "many": want a whole number
 BOBINE_LOG_LEVEL: log.level is "loud": want debug, info, warn or error`
 	if err == nil || err.Error() != want {
 		t.Errorf("it says\n%v\nwant\n%s", err, want)

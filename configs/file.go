@@ -31,7 +31,7 @@ func readFile(c *Config, name string, where places) (Problems, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	r := &reader{config: c, name: name, keys: map[string]key{}, known: []string{partners, copies}, where: where}
+	r := &reader{config: c, name: name, keys: map[string]key{}, known: []string{partners, copies, windows}, where: where}
 	r.know(keys(c))
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
@@ -105,8 +105,12 @@ func (r *reader) entry(name ast.MapKeyNode, value ast.Node, prefix string) {
 		return
 	}
 	path := prefix + name.GetToken().Value
-	if path == copies {
+	switch path {
+	case copies:
 		r.copies(value)
+		return
+	case windows:
+		r.windows(value)
 		return
 	}
 	if k, ok := r.keys[path]; ok {

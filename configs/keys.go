@@ -36,7 +36,7 @@ func keysOf(section reflect.Value, prefix string) []key {
 			out = append(out, keysOf(f, path+".")...)
 		case reflect.Map: // its keys are the file's to name: see partner
 		case reflect.Slice:
-			if f.Type().Elem().Kind() != reflect.Struct { // else see copies
+			if f.Type().Elem().Kind() != reflect.Struct { // else see sections
 				out = append(out, key{path, f})
 			}
 		default:
@@ -75,6 +75,12 @@ func (k key) set(text string) error {
 			return k.wrong(text, "want a whole number")
 		}
 		*f = n
+	case **int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return k.wrong(text, "want a whole number")
+		}
+		*f = &n
 	case *float64:
 		x, err := strconv.ParseFloat(text, 64)
 		if err != nil {
@@ -149,7 +155,7 @@ func nearest(path string, known []string) string {
 	best, at := "", max(1, len(last(path))/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		d := min(distance(path, k), distance(last(path), last(k)))
-		if d < at {
+		if d < at || d == at && best != "" && distance(path, k) < distance(path, best) {
 			best, at = k, d
 		}
 	}

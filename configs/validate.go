@@ -57,8 +57,7 @@ func (c Config) problems() Problems {
 	must(within(c.Encode.Chunk, 2*time.Second, 10*time.Minute), "encode.chunk", c.Encode.Chunk, "want 2s to 10m")
 	must(within(c.Encode.Attempts, 1, 20), "encode.attempts", c.Encode.Attempts, "want 1 to 20")
 	must(slices.Contains([]string{"prefer", "require"}, c.Encode.Sandbox), "encode.sandbox", c.Encode.Sandbox, "want prefer or require")
-	must(within(c.Fleet.Workers, 0, 64), "fleet.workers", c.Fleet.Workers, "want 0 to 64")
-	must(within(c.Fleet.Slots, 0, 1024), "fleet.slots", c.Fleet.Slots, "want 1 to 1024, or 0 for one on each core")
+	p = append(p, c.Fleet.problems()...)
 
 	for _, h := range c.Sources.AllowHosts {
 		must(hostOnly(h), "sources.allow_hosts", h, "want host names or addresses, without scheme, port or path")
