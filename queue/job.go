@@ -266,6 +266,12 @@ type Beat struct {
 	Seq      int64           `json:"seq"`   // grows by one each beat: the clock of no machine matters
 	Holds    map[string]Hold `json:"holds"` // the attempts it runs, by task id
 	Leaving  bool            `json:"leaving,omitempty"`
+	Stopped  bool            `json:"stopped,omitempty"` // it takes no more work, and holds what Holds tells: none is on its way into its hands
+	Idle     time.Duration   `json:"idle,omitempty"`    // so long it has held nothing
+	Speed    float64         `json:"speed,omitempty"`   // of a slot: what video tasks were expected to take over what they took; 0: not known yet
+	Ends     time.Time       `json:"ends,omitzero"`     // its machine's provider takes it away then
+	Risky    bool            `json:"risky,omitempty"`   // its machine's provider said that it may do so soon
+	Version  string          `json:"version,omitempty"` // of the program
 }
 
 // Hold is one attempt in a worker's hands.

@@ -99,6 +99,13 @@ func (b *Book) Task(j queue.Job, t queue.Task) Guess { return b.guess(workOf(j, 
 // Film guesses the seconds of one slot that a job will take in all after its probe.
 func (b *Book) Film(j queue.Job) Guess { return b.guess(filmOf(j)) }
 
+// Spread is how many times its P50 the P90 of a task is that makes pictures,
+// of which nothing else is known.
+func (b *Book) Spread() float64 {
+	g := b.guess(work{[]string{string(queue.KindVideo)}, 1, 1})
+	return g.P90 / g.P50
+}
+
 // guess leans on the narrowest class as far as it was seen, and for the rest
 // on the wider ones.
 func (b *Book) guess(w work) Guess {

@@ -15,7 +15,8 @@ import (
 const beatLife = 5 * time.Minute
 
 // Beat stores the last beat of a worker, for five minutes; one that is
-// Leaving removes it.
+// Leaving removes it. Its first and its last beat wake whoever waits, since
+// slots came or went.
 func (l *Ledger) Beat(ctx context.Context, b queue.Beat) error {
 	text, err := json.Marshal(b)
 	if err != nil {
@@ -25,10 +26,14 @@ func (l *Ledger) Beat(ctx context.Context, b queue.Beat) error {
 		if b.Leaving {
 			p.SRem(ctx, key("workers"), b.Worker)
 			p.Del(ctx, key("beat", b.Worker))
+			p.Publish(ctx, key("wake"), b.Worker)
 			return nil
 		}
 		p.SAdd(ctx, key("workers"), b.Worker)
 		p.Set(ctx, key("beat", b.Worker), text, beatLife)
+		if b.Seq == 1 {
+			p.Publish(ctx, key("wake"), b.Worker)
+		}
 		return nil
 	})
 	if err != nil {

@@ -28,10 +28,13 @@ type Worker struct {
 	Slots      int            `json:"slots"`
 	Instance   string         `json:"instance,omitempty"` // the machine's own name by its provider; empty: it joined by itself
 	Launch     string         `json:"launch,omitempty"`   // it answers
+	Joined     bool           `json:"joined,omitempty"`   // it started by itself: nobody found Redis fit for it
 	Beat       time.Duration  `json:"beat"`
 	Attempts   int            `json:"attempts"`              // failures of one task before it fails for good
 	AllowHosts []string       `json:"allow_hosts,omitempty"` // inner hosts a source may be fetched from
 	Strict     bool           `json:"strict,omitempty"`      // work only where the sandbox holds
+	Life       time.Duration  `json:"life,omitempty"`        // then the worker leaves by itself; 0: never
+	GiveUp     time.Duration  `json:"give_up,omitempty"`     // without work and without Redis for so long it leaves by itself; 0: never
 	Version    string         `json:"version"`
 	Log        configs.Log    `json:"log"`
 }
@@ -61,6 +64,7 @@ func Join(c configs.Config, version string) (Worker, error) {
 		return Worker{}, wrong
 	}
 	w := Of(c, version)
+	w.Joined = true
 	var err error
 	if w.Redis, err = Conn(c.Redis); err != nil {
 		return Worker{}, err

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"bobine/encoder"
 	"bobine/queue"
@@ -24,13 +25,25 @@ func (w *Worker) hold(ctx context.Context, m queue.Message) (run context.Context
 	run, cancel := context.WithCancelCause(ctx)
 	w.mu.Lock()
 	w.holds[m] = &hold{Hold: queue.Hold{Attempt: m.Attempt}, cancel: cancel}
+	w.duty.busy++
 	w.mu.Unlock()
 	return run, func() {
 		w.mu.Lock()
 		delete(w.holds, m)
+		if len(w.holds) == 0 {
+			w.duty.idle = time.Now()
+		}
 		w.mu.Unlock()
 		cancel(nil)
 	}
+}
+
+// executed notes that an attempt has nothing left to do but to be told.
+func (w *Worker) executed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.duty.busy--
+	w.duty.idle = time.Now()
 }
 
 // progress notes how far an attempt's encode is; the next beat tells it.
@@ -43,11 +56,18 @@ func (w *Worker) progress(t queue.Task, p encoder.Progress) {
 }
 
 func (w *Worker) beat(ctx context.Context, leaving bool) {
+	open, taken := w.intake.State()
+	now := time.Now()
 	w.mu.Lock()
 	w.seq++
 	b := queue.Beat{
 		Worker: w.id, Instance: w.Instance, Launch: w.Launch, PID: os.Getpid(), Host: w.host, Slots: w.Slots,
-		Seq: w.seq, Holds: make(map[string]queue.Hold, len(w.holds)), Leaving: leaving,
+		Seq: w.seq, Holds: make(map[string]queue.Hold, len(w.holds)), Leaving: leaving, Version: w.Version,
+		Stopped: !open && taken <= len(w.holds), // else one is taken that Holds does not tell of
+		Speed:   w.duty.measured(), Ends: w.duty.ends, Risky: w.duty.risky,
+	}
+	if len(w.holds) == 0 {
+		b.Idle = now.Sub(w.duty.idle).Round(time.Millisecond)
 	}
 	for m, h := range w.holds {
 		if b.Holds[m.Task].Attempt < m.Attempt {
@@ -55,9 +75,15 @@ func (w *Worker) beat(ctx context.Context, leaving bool) {
 		}
 	}
 	w.mu.Unlock()
-	if err := w.ledger.Beat(ctx, b); err != nil && ctx.Err() == nil {
+	err := w.ledger.Beat(ctx, b)
+	if err != nil && ctx.Err() == nil {
 		// Encodes go on: the controller's silence counts only while it has Redis itself.
 		w.log.Warn("heartbeat did not reach the ledger", "error", err)
+	}
+	if err == nil {
+		w.mu.Lock()
+		w.duty.contact = now
+		w.mu.Unlock()
 	}
 }
 

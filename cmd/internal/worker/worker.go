@@ -13,11 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/stores"
 	"bobine/encoder/ffmpeg"
+	"bobine/provisioner"
 	"bobine/queue"
 	"bobine/queue/redisq"
 	"bobine/storage"
@@ -47,9 +46,15 @@ type Worker struct {
 	buckets    *stores.Sources // of sources
 	closeStore func() error
 
+	wanted  func(ctx context.Context, instance string) (bool, error) // tells whether a machine takes work
+	intake  *redisq.Intake
+	quit    context.CancelCauseFunc // ends the work; the first cause counts
+	notices <-chan provisioner.Notice
+
 	mu    sync.Mutex
 	seq   int64
 	holds map[queue.Message]*hold
+	duty  duty
 }
 
 // New connects to Redis and the store, and finds ffmpeg.
@@ -77,6 +82,7 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 		Worker: s, log: log, ledger: ledger, siblings: ledger, store: store, encoder: enc, web: newClient(s.AllowHosts), host: host,
 		buckets: &stores.Sources{S3: s.S3}, closeStore: closeStore,
 		id: fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().UnixMilli()), holds: map[queue.Message]*hold{},
+		wanted: ledger.Machines().Intake,
 	}
 	if w.scratch, w.lock, err = scratch(s.Scratch); err != nil {
 		return nil, err
@@ -85,7 +91,8 @@ func New(s settings.Worker, log *slog.Logger) (*Worker, error) {
 	return w, nil
 }
 
-// Run works until ctx ends, then hands back what it holds.
+// Run works until ctx ends, or until the worker leaves by itself, with a
+// LeftError. Either way it hands back what it holds.
 func (w *Worker) Run(ctx context.Context) error {
 	defer w.lock.Close()
 	defer os.Remove(w.scratch + ".lock")
@@ -93,8 +100,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer w.web.CloseIdleConnections()
 	defer func() { _ = w.closeStore() }() // of lines on which nothing passes any more
 	defer w.buckets.Close()
-	if w.Instance == "" { // else whoever launched us saw to it
-		if err := w.ledger.Check(ctx, time.Now()); err != nil {
+	now := time.Now()
+	w.duty.began, w.duty.contact, w.duty.idle = now, now, now
+	if w.Joined { // else whoever launched us saw to it
+		if err := w.check(ctx); err != nil {
 			return err
 		}
 	}
@@ -103,28 +112,60 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	defer q.Close()
+	work, quit := context.WithCancelCause(ctx)
+	defer quit(nil)
+	w.quit = quit
+	if w.intake, err = q.Intake(work, w.Slots, w.handle); err != nil {
+		return err
+	}
 	w.log.Info("worker ready", "worker", w.id, "slots", w.Slots)
 	// The heart beats on until the last attempt was handed back.
 	heart, still := context.WithCancel(context.WithoutCancel(ctx))
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.beats(heart) })
-	g.Go(func() error {
-		defer still()
-		return q.Serve(gctx, w.Slots, w.handle)
-	})
-	err = g.Wait()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("worker %s: %w", w.id, err)
+	var beating sync.WaitGroup
+	beating.Go(func() { w.beats(heart) })
+	<-work.Done()
+	w.intake.Wait()
+	still()
+	beating.Wait()
+	var left *LeftError
+	if ctx.Err() == nil && errors.As(context.Cause(work), &left) {
+		return left
 	}
 	return nil
 }
 
+// check finds Redis fit for the farm. Where the worker may give up by itself
+// it asks for as long.
+func (w *Worker) check(ctx context.Context) error {
+	err := w.ledger.Check(ctx, time.Now())
+	if err == nil || w.GiveUp == 0 {
+		return err
+	}
+	w.log.Warn("waiting for Redis", "error", err)
+	tick := time.NewTicker(w.Beat)
+	defer tick.Stop()
+	end := time.After(w.GiveUp)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end:
+			return &LeftError{fmt.Sprintf("for %s: %v", w.GiveUp, err)}
+		case <-tick.C:
+		}
+		if err = w.ledger.Check(ctx, time.Now()); err == nil {
+			return nil
+		}
+	}
+}
+
 // beats tells the ledger every few seconds that we live and what we hold,
-// and learns which attempts were taken away.
-func (w *Worker) beats(ctx context.Context) error {
+// and learns which attempts were taken away and whether we are wanted.
+func (w *Worker) beats(ctx context.Context) {
 	tick := time.NewTicker(w.Beat)
 	defer tick.Stop()
 	for {
+		w.heed(ctx, time.Now())
 		w.beat(ctx, false)
 		w.revoke(ctx)
 		select {
@@ -132,7 +173,13 @@ func (w *Worker) beats(ctx context.Context) error {
 			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
 			w.beat(bye, true)
-			return nil
+			return
+		case n, open := <-w.notices:
+			if !open {
+				w.notices = nil
+				continue
+			}
+			w.warned(n, time.Now())
 		case <-tick.C:
 		}
 	}
@@ -156,6 +203,7 @@ func (w *Worker) handle(ctx context.Context, m queue.Message) {
 	defer release()
 	log.Info("attempt started", "kind", t.Kind)
 	outcome, err := w.execute(run, t)
+	w.executed()
 	w.report(ctx, run, t, outcome, err, log)
 }
 
@@ -200,6 +248,9 @@ func (w *Worker) report(ctx, run context.Context, t queue.Task, o queue.Outcome,
 	if told != nil {
 		log.Warn("attempt not "+said, "error", told)
 		return
+	}
+	if err == nil {
+		w.took(t, time.Since(t.Since).Seconds())
 	}
 	log.Info("attempt "+said, "fetched", o.Fetched)
 }
