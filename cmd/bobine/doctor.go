@@ -93,7 +93,7 @@ func examine(ctx context.Context, c configs.Config) []finding {
 // examineEncoder wants an encoder only where workers run.
 func examineEncoder(ctx context.Context, c configs.Config) []finding {
 	absent := missing
-	if c.Fleet.Workers == 0 {
+	if c.Fleet.Provider != configs.Local || c.Fleet.Max == 0 {
 		absent = weak
 	}
 	e, err := ffmpeg.Find()

@@ -21,10 +21,11 @@ const (
 	exitUnreachable = 4
 	exitRepaired    = 5
 	exitAtRisk      = 6
+	exitLeft        = 7
 	exitInterrupted = 130
 )
 
-const exitHelp = "0 done, 1 failed, 2 usage or config, 3 source rejected,\n  4 farm not reachable, 5 damage was found and repaired,\n  6 deadlines are at risk, 130 interrupted"
+const exitHelp = "0 done, 1 failed, 2 usage or config, 3 source rejected,\n  4 farm not reachable, 5 damage was found and repaired,\n  6 deadlines are at risk,\n  7 a worker left by itself, 130 interrupted"
 
 // exitError bears its own code.
 type exitError struct {

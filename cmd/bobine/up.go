@@ -21,13 +21,24 @@ import (
 
 func (a *app) upCommand() *cobra.Command {
 	var listen string
+	var most int
+	var windows []string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the farm on this machine, until Ctrl-C",
 		Long: `Run the controller, its API, its Redis and its workers in one process tree.
-All state is in the data folder; what was under way goes on where it stopped.`,
-		Example: "  bobine up\n  bobine up --data /srv/bobine --listen 127.0.0.1:8080",
-		Args:    cobra.NoArgs,
+All state is in the data folder; what was under way goes on where it stopped.
+Workers start when there is work and go when it is done; where fleet.provider
+is ec2, they are rented machines.
+
+A window is a time of the week with bounds of its own: days, from-to, max=N,
+min=N, drain_to=N, zone=NAME, strict; or closed, in which nothing starts but
+what work at risk needs. Those given here count after the configuration's.`,
+		Example: `  bobine up
+  bobine up --data /srv/bobine --listen 127.0.0.1:8080
+  bobine up --max 4 --window "mon-fri 08:00-20:00 max=0"
+  bobine up --window closed`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.settings()
 			if err != nil {
@@ -35,6 +46,19 @@ All state is in the data folder; what was under way goes on where it stopped.`,
 			}
 			if listen != "" {
 				c.API.Listen = listen
+			}
+			if cmd.Flags().Changed("max") {
+				c.Fleet.Max, c.Fleet.Min = most, min(c.Fleet.Min, most)
+			}
+			for _, text := range windows {
+				w, err := configs.ParseWindow(text)
+				if err != nil {
+					return usage("--window %q: %w", text, err)
+				}
+				c.Fleet.Windows = append(c.Fleet.Windows, w)
+			}
+			if err := c.Validate(); err != nil {
+				return exit(exitUsage, err)
 			}
 			farm, err := startFarm(cmd.Context(), c, a.err)
 			if err != nil {
@@ -45,6 +69,8 @@ All state is in the data folder; what was under way goes on where it stopped.`,
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "", "address of the API (default: the configuration's)")
+	cmd.Flags().IntVar(&most, "max", 0, "machines at most (default: fleet.max)")
+	cmd.Flags().StringArrayVar(&windows, "window", nil, "a time of the week with other bounds; may be given often")
 	return cmd
 }
 
@@ -58,7 +84,7 @@ type running struct {
 // startFarm returns when the farm takes jobs. What keeps it from starting is
 // for whoever started it to put right.
 func startFarm(ctx context.Context, c configs.Config, log io.Writer) (*running, error) {
-	if c.Fleet.Workers > 0 {
+	if c.Fleet.Provider == configs.Local && c.Fleet.Max > 0 {
 		if _, err := ffmpeg.Find(); err != nil { // else each worker would find out by itself, for ever
 			return nil, exit(exitUsage, err)
 		}

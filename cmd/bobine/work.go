@@ -2,16 +2,23 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"os/exec"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"bobine/cmd/internal/settings"
 	"bobine/cmd/internal/worker"
+	"bobine/configs"
+	"bobine/provisioner"
+	"bobine/provisioner/imds"
 )
 
 func (a *app) workCommand() *cobra.Command {
-	var slots int
+	var f workFlags
 	cmd := &cobra.Command{
 		Use:   "work",
 		Short: "Encode for a farm, on any machine, until Ctrl-C",
@@ -21,8 +28,12 @@ a profile or the machine's role); best its whole configuration file. No disk is
 shared: films come from s3:// or https:// sources, of which a worker reads what
 it needs. Ctrl-C or SIGTERM hands back what is under way.
 
+A rented machine must not outlive its use. With --give-up and --life a worker
+leaves by itself; then its status is 7, and --on-leave ends the machine.
+
 bobine up starts the workers of its own machine by itself.`,
 		Example: `  bobine work --config /etc/bobine/bobine.yaml --slots 8
+  bobine work --give-up 15m --life 26h --on-leave "systemctl poweroff"
   BOBINE_REDIS_URL=rediss://farm.lan:6379/0 \
     BOBINE_STORAGE_OUTPUTS=s3://films/house bobine work`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -40,44 +51,113 @@ bobine up starts the workers of its own machine by itself.`,
 					return exit(exitUsage, err)
 				}
 				go func() { <-gone; stop() }()
-				return a.work(ctx, s)
+				return a.work(ctx, s, nil)
 			}
-			s, err := a.joining(slots)
+			s, notices, err := a.joining(ctx, f)
 			if err != nil {
 				return err
 			}
-			return a.work(ctx, s)
+			err = a.work(ctx, s, notices)
+			if left := (*worker.LeftError)(nil); errors.As(err, &left) {
+				return exit(exitLeft, errors.Join(left, a.onLeave(f.onLeave)))
+			}
+			return err
 		},
 	}
-	cmd.Flags().IntVar(&slots, "slots", 0, "encodes at once (default: fleet.slots, or one for each core)")
+	cmd.Flags().IntVar(&f.slots, "slots", 0, "encodes at once (default: fleet.slots, or one for each core)")
+	cmd.Flags().DurationVar(&f.giveUp, "give-up", 0, "leave when nothing ran and Redis did not answer for so long (0: never)")
+	cmd.Flags().DurationVar(&f.life, "life", 0, "take no more work after so long, finish, and leave (0: never)")
+	cmd.Flags().StringVar(&f.onLeave, "on-leave", "", "shell command to run once it left by itself")
 	return cmd
 }
 
-// joining are the settings of a worker that nobody launched.
-func (a *app) joining(slots int) (settings.Worker, error) {
-	if slots < 0 || slots > 1024 {
-		return settings.Worker{}, usage("--slots: %d is not between 1 and 1024", slots)
+type workFlags struct {
+	slots        int
+	giveUp, life time.Duration
+	onLeave      string
+}
+
+// onLeave runs what is to follow on a worker that left by itself.
+func (a *app) onLeave(command string) error {
+	if command == "" {
+		return nil
+	}
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Stdout, cmd.Stderr = a.err, a.err
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("--on-leave %q: %w", command, err)
+	}
+	return nil
+}
+
+// joining are the settings of a worker that reads them itself, and what is
+// told of its machine's end.
+func (a *app) joining(ctx context.Context, f workFlags) (settings.Worker, <-chan provisioner.Notice, error) {
+	switch {
+	case f.slots < 0 || f.slots > 1024:
+		return settings.Worker{}, nil, usage("--slots: %d is not between 1 and 1024", f.slots)
+	case f.giveUp < 0 || f.life < 0:
+		return settings.Worker{}, nil, usage("--give-up and --life: want a time such as 15m, or 0 for never")
 	}
 	c, err := a.settings()
 	if err != nil {
-		return settings.Worker{}, err
+		return settings.Worker{}, nil, err
 	}
-	if slots > 0 {
-		c.Fleet.Slots = slots
+	if f.slots > 0 {
+		c.Fleet.Slots = f.slots
 	}
 	s, err := settings.Join(c, version())
 	if err != nil {
-		return s, exit(exitUsage, err)
+		return s, nil, exit(exitUsage, err)
 	}
-	return s, nil
+	s.GiveUp, s.Life = f.giveUp, f.life
+	if c.Fleet.Provider != configs.EC2 {
+		return s, nil, nil
+	}
+	notices, err := a.rented(ctx, &s, f)
+	return s, notices, err
 }
 
-func (a *app) work(ctx context.Context, s settings.Worker) error {
+// imdsEvery is how often the instance's metadata is asked for notices.
+const imdsEvery = 5 * time.Second
+
+// rented asks EC2 what machine this is. One that EC2 does not know joins the
+// farm by itself all the same: nobody will end it.
+func (a *app) rented(ctx context.Context, s *settings.Worker, f workFlags) (<-chan provisioner.Notice, error) {
+	log := newLog(a.err, s.Log)
+	client := imds.New("")
+	i, err := client.Identity(ctx)
+	if errors.Is(err, imds.ErrAbsent) {
+		log.Warn("this machine is no EC2 instance: the fleet does not count it", "error", err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Instance, s.Launch = string(i.Instance), i.Launch
+	if i.Slots > 0 && f.slots == 0 {
+		s.Slots = i.Slots
+	}
+	if f.life == 0 {
+		s.Life = i.Life
+	}
+	notices := make(chan provisioner.Notice)
+	go client.Watch(ctx, i.Instance, imdsEvery, func(n provisioner.Notice) {
+		select {
+		case notices <- n:
+		case <-ctx.Done():
+		}
+	}, func(err error) { log.Warn("no notice of an interruption can be heard", "error", err) })
+	return notices, nil
+}
+
+func (a *app) work(ctx context.Context, s settings.Worker, notices <-chan provisioner.Notice) error {
 	log := newLog(a.err, s.Log)
 	slog.SetDefault(log) // for what asynq says
 	w, err := worker.New(s, log)
 	if err != nil {
 		return err
 	}
+	w.Heed(notices)
 	return w.Run(ctx)
 }

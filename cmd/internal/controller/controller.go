@@ -32,7 +32,8 @@ import (
 	"bobine/configs"
 	"bobine/encoder"
 	"bobine/provisioner"
-	"bobine/provisioner/local"
+	"bobine/provisioner/control"
+	"bobine/provisioner/plan"
 	"bobine/queue/redisq"
 	"bobine/storage"
 	"bobine/storage/state"
@@ -64,7 +65,12 @@ type Controller struct {
 	eyes     arrivals.Eyes
 	desk     *arrivals.Desk
 	uploads  *uploads.Desk
-	provider *local.Provider
+	roster   roster
+	control  *control.Controller
+	policy   plan.Policy
+	owner    string          // of the fleet's lease, by which we would lead
+	changed  <-chan struct{} // a worker process ended
+	ordered  chan struct{}   // an operator wants the fleet otherwise
 	silence  *silence
 	oracle   *oracle
 	listener net.Listener
@@ -87,7 +93,7 @@ func New(ctx context.Context, o Options) (c *Controller, err error) {
 	c = &Controller{
 		config: o.Config, version: o.Version, log: o.Log, token: rand.Text(),
 		silence: newSilence(o.Config.Lease.Silence), oracle: newOracle(),
-		buckets: stores.Sources{S3: o.Config.Storage.S3}, poke: make(chan struct{}, 1), stopping: make(chan struct{}),
+		buckets: stores.Sources{S3: o.Config.Storage.S3}, poke: make(chan struct{}, 1), ordered: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	defer func() {
 		if err != nil {
@@ -99,11 +105,7 @@ func New(ctx context.Context, o Options) (c *Controller, err error) {
 			return c, err
 		}
 	}
-	c.provider = local.New(c.slots(), func(i provisioner.Instance) (*exec.Cmd, []byte, error) {
-		return c.workCommand(o.Work, i)
-	})
-	c.after(c.provider.Close)
-	return c, nil
+	return c, c.openFleet(ctx, o.Work)
 }
 
 // Addr is where the API listens.
@@ -128,7 +130,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 	c.after(func() error { return api.RemoveDiscovery(c.config.Data) })
 	server := api.NewServer(api.Options{
-		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Fleet: c.fleetView(), Hooks: c.desk, Uploads: c.uploads, Partner: c.isPartner, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
+		Farm: c, Partners: c.partners, Telling: c, Drops: c, Levers: c, Fleet: c.Fleet(), Hooks: c.desk, Uploads: c.uploads, Partner: c.isPartner, Outputs: c.store, Base: c.public(), Token: c.token, Version: c.version,
 		Pages: web.NewHandler(web.Options{Farm: c, Base: c.public()}), Log: c.log,
 	})
 	g, gctx := errgroup.WithContext(ctx)
@@ -148,7 +150,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return c.loop(gctx) })
-	g.Go(func() error { return c.fleet(gctx) })
+	g.Go(func() error { return c.keepFleet(gctx) })
 	sender := deliver.New(deliver.Options{
 		Ledger: c.ledger, Endpoint: c.endpoint, Disable: c.mute, Allow: c.config.Sources.AllowHosts, Log: c.log,
 	})
@@ -309,6 +311,14 @@ func (c *Controller) workCommand(work func() (*exec.Cmd, error), i provisioner.I
 func (c *Controller) wakeLoop() {
 	select {
 	case c.poke <- struct{}{}:
+	default:
+	}
+}
+
+// wakeFleet asks for a turn of the fleet soon.
+func (c *Controller) wakeFleet() {
+	select {
+	case c.ordered <- struct{}{}:
 	default:
 	}
 }

@@ -27,13 +27,11 @@ type fleetView struct {
 	wake   func() // asks the controller for a turn soon
 }
 
-func (c *Controller) fleetView() *fleetView {
+// Fleet answers for the fleet.
+func (c *Controller) Fleet() api.Fleet {
 	return &fleetView{
-		ledger: c.ledger, policy: plan.Policy{Max: c.config.Fleet.Workers}, copies: len(c.config.Backup.Copies), wake: c.wakeLoop,
-		signs: func(ctx context.Context, _ time.Time) ([]provisioner.Sign, error) {
-			beats, err := c.ledger.Beats(ctx)
-			return signsOf(beats), err
-		},
+		ledger: c.ledger, policy: c.policy, owner: c.owner, copies: len(c.config.Backup.Copies),
+		signs: c.Signs, wake: c.wakeFleet,
 	}
 }
 
@@ -204,20 +202,4 @@ func usesOf(j queue.Job, tasks []queue.Task, from, to time.Time) []api.Use {
 		uses = append(uses, api.Use{Day: day, Key: j.ID, Partner: j.Partner, Title: j.Title, Seconds: took})
 	}
 	return uses
-}
-
-// signsOf is what the workers' last beats say of their machines. When they
-// were heard is not known here.
-func signsOf(beats []queue.Beat) []provisioner.Sign {
-	var out []provisioner.Sign
-	for _, b := range beats {
-		if b.Instance == "" {
-			continue // it joined by itself: no machine of ours
-		}
-		out = append(out, provisioner.Sign{
-			Instance: provisioner.InstanceID(b.Instance), Launch: b.Launch,
-			Slots: b.Slots, Busy: len(b.Holds), Tasks: slices.Sorted(maps.Keys(b.Holds)),
-		})
-	}
-	return out
 }

@@ -38,10 +38,3 @@ func TestUsesOfAJob(t *testing.T) {
 		t.Errorf("used %+v", uses)
 	}
 }
-
-func TestSignsOfBeats(t *testing.T) {
-	signs := signsOf([]queue.Beat{{Worker: "w", Slots: 2}, {Worker: "x", Instance: "i-1", Launch: "l", Slots: 4, Holds: map[string]queue.Hold{"b": {}, "a": {}}}})
-	if len(signs) != 1 || signs[0].Busy != 2 || signs[0].Slots != 4 || signs[0].Tasks[0] != "a" || !signs[0].Heard.IsZero() {
-		t.Errorf("signs are %+v", signs)
-	}
-}

@@ -37,7 +37,7 @@ func newField(t testing.TB, slots int) *field {
 		t.Skip("redis-server is not installed: apt-get install redis-server")
 	}
 	c := configs.Default()
-	c.Data, c.API.Listen, c.Fleet.Workers = t.TempDir(), "127.0.0.1:0", 0
+	c.Data, c.API.Listen, c.Fleet.Max = t.TempDir(), "127.0.0.1:0", 0
 	ctl, err := New(t.Context(), Options{Config: c, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -147,6 +147,13 @@ func (o *oracle) weigh(profile string, sample []queue.Task) estimate.Guess {
 	return sum
 }
 
+// spread is how many times as long as likely a task may take.
+func (o *oracle) spread() float64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.book.Spread()
+}
+
 // told keeps the first estimate of a job, for its score.
 func (o *oracle) told(id string, g guess) {
 	o.mu.Lock()

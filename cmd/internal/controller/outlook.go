@@ -111,7 +111,9 @@ func (v lineView) share(work float64, urgent bool) float64 {
 func (c *Controller) lineOf(ctx context.Context, partner string, beats []queue.Beat, now time.Time) (lineView, error) {
 	v := lineView{weight: 1}
 	for _, b := range beats {
-		v.slots += float64(b.Slots)
+		if !b.Stopped {
+			v.slots += float64(b.Slots)
+		}
 	}
 	terms, err := c.partners.ByName(ctx)
 	if err != nil {

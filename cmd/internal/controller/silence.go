@@ -1,17 +1,20 @@
 package controller
 
 import (
+	"sync"
 	"time"
 
-	"bobine/provisioner"
 	"bobine/queue"
 )
 
 // silence judges which attempts are lost. A worker is silent when its beat
 // number has not grown for so long on our clock, and only time in which we
-// had the ledger ourselves counts: for claims and messages too.
+// had the ledger ourselves counts: for claims and messages too. It is safe for
+// concurrent use.
 type silence struct {
-	limit   time.Duration
+	limit time.Duration
+
+	mu      sync.Mutex
 	heard   map[string]heard // by worker
 	last    time.Time        // of the hearing before
 	since   time.Time        // of the last amnesty: what is older is counted from here
@@ -29,11 +32,24 @@ func newSilence(limit time.Duration) *silence {
 
 // pardon gives every worker a fresh grace: the ledger was out of reach, so
 // nobody could be heard.
-func (s *silence) pardon() { s.amnesty = true }
+func (s *silence) pardon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.amnesty = true
+}
+
+// when tells when a worker was heard last; zero: never.
+func (s *silence) when(worker string) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heard[worker].at
+}
 
 // hear notes the beats of now. A long pause between two hearings was our
 // own sleep, not the workers'.
 func (s *silence) hear(beats []queue.Beat, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if now.Sub(s.last) > s.limit/2 {
 		s.amnesty = true
 	}
@@ -53,13 +69,15 @@ func (s *silence) hear(beats []queue.Beat, now time.Time) {
 }
 
 // lost tells why an attempt must be given to another worker, or nothing.
-func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner.Instance, now time.Time) string {
+func (s *silence) lost(t queue.Task, beats []queue.Beat, gone func(queue.Beat) bool, now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	began := t.Since
 	if s.since.After(began) {
 		began = s.since
 	}
 	if t.State == queue.Dispatched {
-		if now.Sub(began) > s.limit && idle(s.live(beats, instances, now)) {
+		if now.Sub(began) > s.limit && idle(s.beating(beats, gone, now)) {
 			return "no worker took it although slots are free"
 		}
 		return ""
@@ -74,8 +92,8 @@ func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner
 		if b.Worker != t.Owner {
 			continue
 		}
-		if b.Instance != "" && !launched(instances, b.Instance) {
-			return "its worker process is gone"
+		if gone(b) {
+			return "its worker's machine is gone"
 		}
 		hold, holds := b.Holds[t.ID]
 		if b.Seq == h.seq && now.Sub(h.at) > s.limit {
@@ -94,23 +112,20 @@ func (s *silence) lost(t queue.Task, beats []queue.Beat, instances []provisioner
 }
 
 // live are the beats of workers that can be given work.
-func (s *silence) live(beats []queue.Beat, instances []provisioner.Instance, now time.Time) []queue.Beat {
+func (s *silence) live(beats []queue.Beat, gone func(queue.Beat) bool, now time.Time) []queue.Beat {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.beating(beats, gone, now)
+}
+
+func (s *silence) beating(beats []queue.Beat, gone func(queue.Beat) bool, now time.Time) []queue.Beat {
 	var out []queue.Beat
 	for _, b := range beats {
-		if (b.Instance == "" || launched(instances, b.Instance)) && now.Sub(s.heard[b.Worker].at) <= s.limit {
+		if !b.Stopped && !gone(b) && now.Sub(s.heard[b.Worker].at) <= s.limit {
 			out = append(out, b)
 		}
 	}
 	return out
-}
-
-func launched(instances []provisioner.Instance, id string) bool {
-	for _, i := range instances {
-		if string(i.ID) == id {
-			return true
-		}
-	}
-	return false
 }
 
 // idle tells whether some worker has a free slot.

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"bobine/provisioner"
 	"bobine/queue"
 )
 
@@ -42,10 +41,7 @@ func TestSilence(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSilence(limit)
-			instances := []provisioner.Instance{{ID: "k"}}
-			if c.gone {
-				instances = nil
-			}
+			gone := func(b queue.Beat) bool { return c.gone && b.Instance == "k" }
 			why := ""
 			for n := 0; n <= c.seconds; n++ {
 				now := noon.Add(time.Duration(n) * time.Second)
@@ -53,7 +49,7 @@ func TestSilence(t *testing.T) {
 					s.pardon()
 				}
 				s.hear(c.beats(n), now)
-				why = s.lost(c.task, c.beats(n), instances, now)
+				why = s.lost(c.task, c.beats(n), gone, now)
 			}
 			if (why != "") != c.lost {
 				t.Errorf("after %d s: %q, want lost %v", c.seconds, why, c.lost)
@@ -70,7 +66,7 @@ func TestSilenceAfterOwnSleep(t *testing.T) {
 	s.hear(beats, noon)
 	later := noon.Add(time.Hour)
 	s.hear(beats, later)
-	if why := s.lost(task, beats, nil, later); why != "" {
+	if why := s.lost(task, beats, func(queue.Beat) bool { return false }, later); why != "" {
 		t.Errorf("lost right after our own sleep: %s", why)
 	}
 }

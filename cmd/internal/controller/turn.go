@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"bobine/provisioner"
 	"bobine/queue"
 	"bobine/storage/state"
 )
@@ -52,17 +51,17 @@ func (c *Controller) turn(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	instances, err := c.provider.List(ctx)
+	gone, err := c.roster.gone(ctx)
 	if err != nil {
 		return err
 	}
 	c.silence.hear(beats, now)
-	live := c.silence.live(beats, instances, now)
-	c.oracle.setSlots(slotsOf(live))
+	live := c.silence.live(beats, gone, now)
+	c.oracle.setSlots(max(slotsOf(live), c.reach()))
 	if err := c.advanceAll(ctx, now); err != nil {
 		return err
 	}
-	if err := c.reclaim(ctx, beats, instances, out, now); err != nil {
+	if err := c.reclaim(ctx, beats, gone, out, now); err != nil {
 		return err
 	}
 	c.oracle.see(out)
@@ -194,9 +193,9 @@ func (c *Controller) advanceJob(ctx context.Context, id string, now time.Time) (
 
 // reclaim takes attempts back from workers that vanished, and from the way
 // to a worker where a message was lost.
-func (c *Controller) reclaim(ctx context.Context, beats []queue.Beat, instances []provisioner.Instance, out []queue.Task, now time.Time) error {
+func (c *Controller) reclaim(ctx context.Context, beats []queue.Beat, gone func(queue.Beat) bool, out []queue.Task, now time.Time) error {
 	for _, t := range out {
-		why := c.silence.lost(t, beats, instances, now)
+		why := c.silence.lost(t, beats, gone, now)
 		if why == "" {
 			continue
 		}

@@ -55,7 +55,7 @@ func waits(j queue.Job, n counts, o outlook, now time.Time) []string {
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	v := o.line
 	if v.slots == 0 {
-		say("no worker is up: see `bobine doctor` and the farm's log")
+		say("no worker is up; what the fleet does about that is told by: bobine fleet explain")
 		return out
 	}
 	if ceiling := v.terms.Ceiling; ceiling > 0 && len(v.out) >= ceiling && !n.urgent {

@@ -121,6 +121,7 @@ func config(data string) configs.Config {
 type farm struct {
 	*api.Client
 	data string
+	ctl  *controller.Controller // nil: in another process
 	down func()
 }
 
@@ -145,7 +146,7 @@ func staff(t testing.TB, work func() (*exec.Cmd, error), change ...func(*configs
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- ctl.Run(ctx) }()
-	f := &farm{Client: ctl.Client(), data: c.Data}
+	f := &farm{Client: ctl.Client(), data: c.Data, ctl: ctl}
 	f.down = func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -74,7 +74,7 @@ func TestWorkersThatJoin(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := start(t, func(c *configs.Config) {
-		c.Fleet.Workers = 0
+		c.Fleet.Max = 0
 		c.Redis = configs.Redis{URL: conn.URL, PasswordFile: password}
 		c.Storage.Outputs, c.Storage.S3.PathStyle = "s3://films/out", true
 	})

@@ -68,7 +68,7 @@ func work6(b *testing.B, workers int, path string) shift {
 		return on, nil
 	}
 	before := reaped(b)
-	f := staff(b, pinned, slow, func(c *configs.Config) { c.Fleet = configs.Fleet{Workers: workers, Slots: 1} })
+	f := staff(b, pinned, slow, func(c *configs.Config) { c.Fleet.Min, c.Fleet.Max, c.Fleet.Slots = workers, workers, 1 })
 	f.done(b, f.submit(b, film(b, 2, "320x180")).ID) // the workers are there
 	var s shift
 	begun := time.Now()
