@@ -5,6 +5,7 @@ package docker
 import (
 	"bytes"
 	"embed"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"text/template"
@@ -21,6 +22,7 @@ type Machine struct {
 	SHA256         string        // of that program, in hex: no other is started
 	Config         string        // its configuration file, without passwords
 	RedisParameter string        // of Parameter Store, that holds the password of Redis; "": there is none
+	Region         string        // of AWS
 	Life           time.Duration // it takes no more work afterwards
 }
 
@@ -29,14 +31,16 @@ const grace = 2 * time.Hour
 
 // UserData is the cloud-init file of the machine. EC2 takes at most 16 KiB.
 func UserData(m Machine) (string, error) {
-	for name, value := range map[string]string{"program": m.Program, "parameter": m.RedisParameter} {
+	for name, value := range map[string]string{"program": m.Program, "parameter": m.RedisParameter, "region": m.Region} {
 		if strings.ContainsAny(value, "\n\"'`$\\ ") {
 			return "", fmt.Errorf("user data: the %s %q would not survive a shell: name it in plain letters", name, value)
 		}
 	}
-	env := fmt.Sprintf("BOBINE_PROGRAM=%s\nBOBINE_SHA256=%s\nBOBINE_LIFE=%s\n", m.Program, m.SHA256, m.Life)
+	// None begins with BOBINE_: the worker sees them too, and would take such
+	// ones for settings.
+	env := fmt.Sprintf("BOOT_PROGRAM=%s\nBOOT_SHA256=%s\nBOOT_LIFE=%s\nAWS_REGION=%[4]s\nAWS_DEFAULT_REGION=%[4]s\n", m.Program, m.SHA256, m.Life, m.Region)
 	if m.RedisParameter != "" {
-		env += "BOBINE_REDIS_PARAMETER=" + m.RedisParameter + "\n"
+		env += "BOOT_REDIS_PARAMETER=" + m.RedisParameter + "\n"
 	}
 	var out bytes.Buffer
 	err := userData.Execute(&out, struct{ Environment, Config, Boot, Unit, Last string }{
@@ -71,8 +75,10 @@ func indent(s string) string {
 
 // Stack is the CloudFormation template of all that the farm needs at AWS but
 // its buckets and its Redis: roles, security group, queue and rules of
-// interruptions, launch template.
-func Stack() string { return text("stack.yaml") }
+// interruptions, and the launch template with that user data.
+func Stack(userData string) string {
+	return strings.Replace(text("stack.yaml"), "USER-DATA", base64.StdEncoding.EncodeToString([]byte(userData)), 1)
+}
 
 func text(name string) string {
 	b, err := files.ReadFile("ec2/" + name)

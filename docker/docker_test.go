@@ -15,7 +15,7 @@ import (
 
 var machine = Machine{
 	Program: "s3://films/house/bin/0f/bobine", SHA256: strings.Repeat("0f", 32), Life: 24 * time.Hour,
-	Config: "redis:\n  url: rediss://farm.example:6379/0\nstorage:\n  outputs: s3://films/house\n", RedisParameter: "bobine/redis",
+	Config: "redis:\n  url: rediss://farm.example:6379/0\nstorage:\n  outputs: s3://films/house\n", RedisParameter: "/bobine/redis", Region: "eu-west-3",
 }
 
 // User data is a cloud-init file that holds every file whole.
@@ -45,7 +45,7 @@ func TestUserData(t *testing.T) {
 	if got := strings.TrimRight(files["/usr/local/sbin/bobine-boot"], "\n"); got != strings.TrimRight(content(t, "ec2/boot.sh"), "\n") {
 		t.Errorf("the boot script came out as %q", got)
 	}
-	if !strings.Contains(files["/etc/bobine/boot.env"], "BOBINE_SHA256="+machine.SHA256+"\n") {
+	if !strings.Contains(files["/etc/bobine/boot.env"], "BOOT_SHA256="+machine.SHA256+"\n") || strings.Contains(files["/etc/bobine/boot.env"], "BOBINE_") {
 		t.Errorf("the environment is %q", files["/etc/bobine/boot.env"])
 	}
 	if len(got.Bootcmd) != 2 || !slices.Contains(got.Bootcmd[1], "--on-active=93600s") {
@@ -86,7 +86,7 @@ func TestBoot(t *testing.T) {
 			for _, p := range []string{"ffmpeg", "ffprobe", "id", "chown", "useradd"} {
 				stub(p, "exit 0")
 			}
-			stub("aws", `case $1 in s3) echo hello >"$5";; ssm) echo secret;; esac`)
+			stub("aws", `test "$AWS_REGION" = eu-west-3 || exit 1; case $1 in s3) echo hello >"$5";; ssm) echo secret;; esac`)
 			stub("systemctl", `echo "$@" >`+dir+`/started`)
 			script := content(t, "ec2/boot.sh")
 			script = strings.ReplaceAll(script, "/etc/bobine", dir+"/etc")
@@ -94,7 +94,7 @@ func TestBoot(t *testing.T) {
 			if err := os.MkdirAll(dir+"/etc", 0o755); err != nil {
 				t.Fatal(err)
 			}
-			env := "BOBINE_PROGRAM=s3://b/bobine\nBOBINE_SHA256=" + x.sum + "\nBOBINE_REDIS_PARAMETER=p\n"
+			env := "BOOT_PROGRAM=s3://b/bobine\nBOOT_SHA256=" + x.sum + "\nBOOT_REDIS_PARAMETER=p\nAWS_REGION=eu-west-3\n"
 			if err := os.WriteFile(dir+"/etc/boot.env", []byte(env), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -118,16 +118,19 @@ func TestControllerMayWhatItDoes(t *testing.T) {
 	if err != nil || len(sources) == 0 {
 		t.Skip("no provider that rents from EC2")
 	}
-	call := regexp.MustCompile(`\b(reader|launcher|ender|mail)\.([A-Z]\w+)\(|ec2\.New(\w+)Paginator`)
-	stack, n := Stack(), 0
+	call := regexp.MustCompile(`\b(reader|launcher|ender|mail|prices)\.([A-Z]\w+)\(|(?:ec2|pricing)\.New(\w+)Paginator`)
+	stack, n := Stack(""), 0
 	for _, file := range sources {
-		if strings.HasSuffix(file, "_test.go") || strings.HasSuffix(file, "template.go") {
-			continue // the template is made by whoever sets the farm up
+		if strings.HasSuffix(file, "_test.go") {
+			continue
 		}
 		for _, m := range call.FindAllStringSubmatch(content(t, file), -1) {
 			service, op := "ec2", m[2]+m[3]
 			if m[1] == "mail" {
 				service = "sqs"
+			}
+			if m[1] == "prices" || strings.HasPrefix(m[0], "pricing") {
+				service = "pricing"
 			}
 			op = strings.TrimSuffix(op, "Batch") // the rights to one message and to many are one
 			n++
@@ -138,6 +141,33 @@ func TestControllerMayWhatItDoes(t *testing.T) {
 	}
 	if n < 5 {
 		t.Errorf("only %d calls were found: the test looks for the wrong thing", n)
+	}
+}
+
+// The stack is YAML, its user data comes out as it went in, and all that it
+// refers to is there.
+func TestStack(t *testing.T) {
+	stack := Stack("#cloud-config\n")
+	if !strings.Contains(stack, "UserData: I2Nsb3VkLWNvbmZpZwo=\n") || strings.Contains(stack, "USER-DATA") {
+		t.Error("the user data is not in it")
+	}
+	var got struct {
+		Parameters map[string]any `yaml:"Parameters"`
+		Conditions map[string]any `yaml:"Conditions"`
+		Resources  map[string]any `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(stack), &got); err != nil {
+		t.Fatal(err)
+	}
+	refs := regexp.MustCompile(`!Ref ([\w:]+)|!GetAtt (\w+)|\$\{([\w:]+)`).FindAllStringSubmatch(stack, -1)
+	for _, m := range refs {
+		name := m[1] + m[2] + m[3]
+		if got.Parameters[name] == nil && got.Resources[name] == nil && !strings.HasPrefix(name, "AWS::") {
+			t.Errorf("%s refers to nothing", m[0])
+		}
+	}
+	if len(refs) < 40 || len(got.Conditions) != 3 {
+		t.Errorf("%d references, conditions %v", len(refs), got.Conditions)
 	}
 }
 
