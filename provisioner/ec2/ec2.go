@@ -90,6 +90,11 @@ func New(ctx context.Context, o Options) (*Provider, error) {
 	case len(o.Types) == 0:
 		return nil, errors.New("set up EC2: no instance types are named")
 	}
+	return connect(ctx, o)
+}
+
+// connect makes a provider that can list and end, whatever it may launch.
+func connect(ctx context.Context, o Options) (*Provider, error) {
 	if o.Template.Version == "" {
 		o.Template.Version = "$Default"
 	}

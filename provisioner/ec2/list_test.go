@@ -1,6 +1,7 @@
 package ec2_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,28 +174,41 @@ func TestTerminateFails(t *testing.T) {
 }
 
 // The janitor ends what is over its time, stopped ones too, and nothing else.
+// It tells of each what became of it.
 func TestJanitor(t *testing.T) {
 	c := newClock()
 	s := region(t, ec2d.Options{Now: c.Now})
 	p := provider(t, at(c))
-	soon := request("a", 3, spotA)
+	soon := request("a", 4, spotA)
 	soon.Expires = c.Now().Add(time.Hour)
 	made := ids(launch(t, p, soon))
 	later := ids(launch(t, p, request("b", 1, spotA)))
 	foreign := soon
 	foreign.ID, foreign.Token, foreign.Count = "z", "z", 1
 	theirs := ids(launch(t, provider(t, at(c), func(o *ec2.Options) { o.Farm = "theatre" }), foreign))
-	if over, err := p.Janitor(t.Context(), c.Now()); err != nil || len(over) != 0 {
+	j, err := ec2.NewJanitor(t.Context(), ec2.Options{Farm: "cinema", Now: c.Now, Backoff: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if over, err := j.Over(t.Context(), c.Now()); err != nil || len(over) != 0 {
 		t.Errorf("before their time: %v, %v", over, err)
 	}
 	c.pass(2 * time.Hour)
 	s.Stop(made[0])
 	s.Tag(made[1], provisioner.TagExpires, "tomorrow")
-	over, err := p.Janitor(t.Context(), c.Now())
-	if err == nil || !strings.Contains(err.Error(), string(made[1])) || fmt.Sprint(ids(over)) != fmt.Sprint([]provisioner.InstanceID{made[0], made[2]}) {
-		t.Errorf("%v, %v: want %s and %s ended, and %s told", over, err, made[0], made[2], made[1])
+	s.Protect(made[3])
+	over, err := j.Over(t.Context(), c.Now())
+	if err == nil || !strings.Contains(err.Error(), string(made[1])) {
+		t.Errorf("%v: want %s told", err, made[1])
 	}
-	want := slices.Concat(made[1:2], later, theirs)
+	ended := map[provisioner.InstanceID]error{}
+	for i, err := range j.End(t.Context(), over) {
+		ended[i.ID] = err
+	}
+	if len(ended) != 3 || ended[made[0]] != nil || ended[made[2]] != nil || !errors.Is(ended[made[3]], provisioner.ErrDenied) {
+		t.Errorf("%v: want %s and %s ended, and %s refused", ended, made[0], made[2], made[3])
+	}
+	want := slices.Concat(made[1:2], made[3:], later, theirs)
 	if got := s.Running(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v run, want %v", got, want)
 	}

@@ -179,8 +179,7 @@ func (s *Server) act(action string, f form) (answer any, lost bool, err error) {
 		"CreateFleet": s.createFleet, "TerminateInstances": s.terminateInstances, "DescribeInstances": s.describeInstances,
 		"DescribeSubnets": s.describeSubnets, "DescribeInstanceTypes": s.describeTypes, "DescribeInstanceTypeOfferings": s.describeOfferings,
 		"DescribeSpotPriceHistory": s.describeSpot, "DescribeImages": s.describeImages, "DescribeAccountAttributes": s.describeAccount,
-		"CreateLaunchTemplate": s.createTemplate, "CreateLaunchTemplateVersion": s.createVersion, "ModifyLaunchTemplate": s.modifyTemplate,
-		"DescribeLaunchTemplates": s.describeTemplates, "DescribeLaunchTemplateVersions": s.describeVersions,
+		"DescribeLaunchTemplateVersions": s.describeVersions,
 	}[action]
 	if !ok {
 		return nil, false, bad("InvalidAction", "The action "+action+" is not valid for this web service.")

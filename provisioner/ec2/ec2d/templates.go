@@ -3,7 +3,6 @@ package ec2d
 import (
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 )
 
@@ -51,88 +50,6 @@ func (t *template) number(word string) (string, error) {
 		return "", bad("InvalidLaunchTemplateId.VersionNotFound", "Could not find launch template version "+word)
 	}
 	return strconv.Itoa(n), nil
-}
-
-type templateItem struct {
-	ID       string `xml:"launchTemplateId"`
-	Name     string `xml:"launchTemplateName"`
-	Standard int    `xml:"defaultVersionNumber"`
-	Latest   int    `xml:"latestVersionNumber"`
-}
-
-type templateAnswer struct {
-	Template templateItem `xml:"launchTemplate"`
-}
-
-func (t *template) item() templateItem {
-	return templateItem{t.id, t.name, t.standard, len(t.versions)}
-}
-
-func (s *Server) createTemplate(f form) (any, error) {
-	if err := f.only("ClientToken", "LaunchTemplateName", "LaunchTemplateData", "TagSpecification", "VersionDescription"); err != nil {
-		return nil, err
-	}
-	name := f.get("LaunchTemplateName")
-	if _, err := s.named("", name); err == nil {
-		return nil, bad("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
-	}
-	t := &template{id: fmt.Sprintf("lt-%d", len(s.templates)), name: name, standard: 1, versions: []url.Values{url.Values(f)}}
-	s.templates = append(s.templates, t)
-	return templateAnswer{t.item()}, nil
-}
-
-func (s *Server) createVersion(f form) (any, error) {
-	if err := f.only("ClientToken", "LaunchTemplateName", "LaunchTemplateId", "LaunchTemplateData", "VersionDescription"); err != nil {
-		return nil, err
-	}
-	t, err := s.named(f.get("LaunchTemplateId"), f.get("LaunchTemplateName"))
-	if err != nil {
-		return nil, err
-	}
-	token := f.get("ClientToken")
-	n := slices.IndexFunc(t.versions, func(v url.Values) bool {
-		return token != "" && v.Get("ClientToken") == token && v.Get("Action") == f.get("Action")
-	})
-	if n < 0 {
-		n = len(t.versions)
-		t.versions = append(t.versions, url.Values(f))
-	}
-	return struct {
-		Version versionItem `xml:"launchTemplateVersion"`
-	}{t.version(n + 1)}, nil
-}
-
-func (s *Server) modifyTemplate(f form) (any, error) {
-	if err := f.only("ClientToken", "LaunchTemplateName", "LaunchTemplateId", "SetDefaultVersion"); err != nil {
-		return nil, err
-	}
-	t, err := s.named(f.get("LaunchTemplateId"), f.get("LaunchTemplateName"))
-	if err != nil {
-		return nil, err
-	}
-	n, err := t.number(f.get("SetDefaultVersion"))
-	if err != nil {
-		return nil, err
-	}
-	t.standard, _ = strconv.Atoi(n) // of our own making
-	return templateAnswer{t.item()}, nil
-}
-
-func (s *Server) describeTemplates(f form) (any, error) {
-	if err := f.only("LaunchTemplateName", "LaunchTemplateId", "Filter"); err != nil {
-		return nil, err
-	}
-	var found []templateItem
-	for _, name := range f.list("LaunchTemplateName") {
-		t, err := s.named("", name)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, t.item())
-	}
-	return struct {
-		Found []templateItem `xml:"launchTemplates>item"`
-	}{found}, nil
 }
 
 type versionItem struct {

@@ -8,48 +8,6 @@ import (
 	"bobine/provisioner/ec2/ec2d"
 )
 
-var booting = ec2.Boot{Image: "ami-1", Profile: "worker", Groups: []string{"sg-1"}, UserData: "#!/bin/sh\nexec bobine work\n"}
-
-// The template is made once, made anew when it says otherwise, and its dry
-// runs and checks then find nothing wrong.
-func TestMakeTemplate(t *testing.T) {
-	s := region(t, ec2d.Options{})
-	p := provider(t, func(o *ec2.Options) {
-		o.Template.Name, o.Types = "fresh", []ec2.Type{{Name: c7g}}
-	})
-	make := func(b ec2.Boot, want string) {
-		t.Helper()
-		if version, err := p.MakeTemplate(t.Context(), b); err != nil || version != want {
-			t.Errorf("version %q, %v; want %s", version, err, want)
-		}
-	}
-	make(booting, "1")
-	make(booting, "1")
-	other := booting
-	other.Disk = 100
-	s.Lose("ModifyLaunchTemplate", 1)
-	make(other, "2")
-	make(other, "2")
-	if n := calls(s, "CreateLaunchTemplateVersion"); n != 1 {
-		t.Errorf("%d versions were made anew, want 1", n)
-	}
-	s.Fail("ModifyLaunchTemplate", "UnauthorizedOperation", 1)
-	if _, err := p.MakeTemplate(t.Context(), booting); err == nil || !strings.Contains(err.Error(), "fresh") {
-		t.Errorf("%v: want an error that names the template", err)
-	}
-	make(booting, "3")
-	for _, f := range p.Check(t.Context()) {
-		if !f.OK {
-			t.Errorf("%s: %s", f.Name, f.Text)
-		}
-	}
-	launch(t, p, request("a", 1, spotA))
-	p = provider(t, func(o *ec2.Options) { o.Template = ec2.Template{ID: "lt-0"} })
-	if _, err := p.MakeTemplate(t.Context(), booting); err == nil {
-		t.Error("a template that is named by its id was made")
-	}
-}
-
 // Each thing that is wrong is found, and nothing else is called wrong for it.
 func TestCheck(t *testing.T) {
 	for name, c := range map[string]struct {
