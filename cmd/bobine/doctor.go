@@ -41,8 +41,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Tell whether this machine has what the farm needs",
 		Long: `Look at everything the farm needs on this machine: ffmpeg and its parts,
-Redis, the data folder, the clock, and the kernel's walls around ffmpeg. What
-is "weak" works less well; what is "missing" is needed, and the status is 1.`,
+Redis, the data folder, the clock, buckets, the kernel's walls around ffmpeg,
+and where machines are rented, all that EC2 must have and allow. What is "weak"
+works less well; what is "missing" is needed, and the status is 1.`,
 		Example: "  bobine doctor\n  bobine doctor --json --config bobine.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,6 +74,8 @@ is "weak" works less well; what is "missing" is needed, and the status is 1.`,
 func examine(ctx context.Context, c configs.Config) []finding {
 	all := examineEncoder(ctx, c)
 	all = append(all, examineRedis(ctx, c), examineData(c), examineClock())
+	all = append(all, examineBuckets(ctx, c)...)
+	all = append(all, examineFleet(ctx, c)...)
 	for _, l := range sandbox.Layers() {
 		f := finding{"sandbox: " + l.Name, sound, l.How, l.Do}
 		switch {

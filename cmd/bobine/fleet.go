@@ -60,7 +60,7 @@ known because the controller is silent or blind. For cron and monitoring.`,
 	cmd.Flags().IntVar(&gone, "gone", 0, "list so many machines that are gone instead")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.AddCommand(a.fleetWatchCommand(), a.fleetShowCommand(), a.fleetExplainCommand(),
-		a.releaseCommand(false), a.releaseCommand(true), a.fleetPauseCommand(), a.fleetResumeCommand(), a.fleetSetCommand())
+		a.releaseCommand(false), a.releaseCommand(true), a.fleetPauseCommand(), a.fleetResumeCommand(), a.fleetSetCommand(), a.bootstrapCommand())
 	return cmd
 }
 

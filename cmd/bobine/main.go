@@ -70,7 +70,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.config, "config", "", "configuration file (default none: all as shipped)")
 	root.SetUsageTemplate(strings.TrimRight(root.UsageTemplate(), "\n") + "\n\nExit status: " + exitHelp + "\n")
 	root.AddCommand(a.upCommand(), a.workCommand(), a.demoCommand(), a.submitCommand(),
-		a.jobCommand(), a.partnerCommand(), a.dropCommand(), a.webhookCommand(), a.fleetCommand(), a.costCommand(),
+		a.jobCommand(), a.partnerCommand(), a.dropCommand(), a.webhookCommand(), a.fleetCommand(), a.costCommand(), a.janitorCommand(),
 		a.validateCommand(), a.verifyCommand(), a.restoreCommand(), a.recoverCommand(), a.storageCommand(), a.configCommand(), a.doctorCommand(), a.simulateCommand(), a.versionCommand())
 	return root
 }

@@ -142,6 +142,7 @@ func fit(c configs.Config) configs.Problems {
 	must(c.Storage.S3.Endpoint == "", "storage.s3.endpoint", "is set: rented machines fetch their program from S3 of AWS alone")
 	for n, x := range c.Backup.Copies {
 		_, _, bucket := configs.Bucket(x.To)
+		must(x.Endpoint == "", fmt.Sprintf("backup.copies[%d].endpoint", n), "is set: rented machines have credentials for S3 of AWS alone")
 		must(bucket, fmt.Sprintf("backup.copies[%d].to", n), fmt.Sprintf("is %q, a folder of this machine: rented machines copy to s3://bucket/prefix", x.To))
 	}
 	return wrong

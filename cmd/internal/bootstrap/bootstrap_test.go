@@ -85,7 +85,7 @@ func TestWorker(t *testing.T) {
 	}
 	c := farm()
 	if got.Redis.URL != c.Redis.URL || got.Redis.PasswordFile != "/etc/bobine/redis.password" || got.Encode.Attempts != 7 || got.Encode.Scratch != "" ||
-		!reflect.DeepEqual(got.Backup.Copies, c.Backup.Copies) || !reflect.DeepEqual(got.Sources.AllowHosts, c.Sources.AllowHosts) || got.Storage.S3.Region != "eu-west-3" {
+		!reflect.DeepEqual(got.Backup.Copies, c.Backup.Copies) || !reflect.DeepEqual(got.Sources.AllowHosts, c.Sources.AllowHosts) || got.Storage.S3.Region != "eu-west-3" || got.Fleet.Provider != configs.EC2 {
 		t.Errorf("it came out as\n%s", text)
 	}
 	for _, secret := range []string{"/srv", "arthouse", "/here"} {
@@ -105,6 +105,7 @@ func TestMakeRefuses(t *testing.T) {
 		`storage.outputs is "/films", a folder`:       func(c *configs.Config, _ *bootstrap.Asked) { c.Storage.Outputs = "/films" },
 		"storage.s3.endpoint is set":                  func(c *configs.Config, _ *bootstrap.Asked) { c.Storage.S3.Endpoint = "http://s3.lan" },
 		`backup.copies[0].to is "/copy", a folder`:    func(c *configs.Config, _ *bootstrap.Asked) { c.Backup.Copies = []configs.Copy{{To: "/copy"}} },
+		"backup.copies[0].endpoint is set":            func(c *configs.Config, _ *bootstrap.Asked) { c.Backup.Copies[0].Endpoint = "https://s3.lan" },
 		"fleet.ec2.types is empty":                    func(c *configs.Config, _ *bootstrap.Asked) { c.Fleet.EC2.Types = nil },
 		"fleet.ec2.region is empty":                   func(c *configs.Config, _ *bootstrap.Asked) { c.Storage.S3.Region = "" },
 		`fleet.ec2.farm is "My Farm"`:                 func(c *configs.Config, _ *bootstrap.Asked) { c.Fleet.EC2.Farm = "My Farm" },

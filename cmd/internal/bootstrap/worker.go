@@ -22,7 +22,12 @@ func Worker(c configs.Config, parameter string) (string, error) {
 	w.Backup.Copies = c.Backup.Copies
 	w.Encode = c.Encode
 	w.Encode.Scratch = "" // of this machine
-	w.Fleet.Slots = c.Fleet.Slots
+	// By this its worker asks EC2 which machine it is, and whether its end
+	// comes. What only the controller needs stays away, lest a change of it
+	// change the machines.
+	w.Fleet.Provider, w.Fleet.Slots = configs.EC2, c.Fleet.Slots
+	w.Fleet.EC2.Farm, w.Fleet.EC2.Types = c.Fleet.EC2.Farm, c.Fleet.EC2.Types
+	w.Fleet.EC2.LaunchTemplate = "bobine-" + c.Fleet.EC2.Farm
 	w.Sources.AllowHosts = c.Sources.AllowHosts
 	w.Lease, w.Log = c.Lease, c.Log
 	if parameter != "" {

@@ -21,7 +21,8 @@ type rented struct {
 	ended map[string]bool
 }
 
-func newRented(ctx context.Context, c configs.Config) (*rented, error) {
+// EC2 is how machines of EC2 are rented by these settings.
+func EC2(c configs.Config) ec2.Options {
 	f := c.Fleet.EC2
 	o := ec2.Options{
 		Farm: f.Farm, Region: cmp.Or(f.Region, c.Storage.S3.Region), Endpoint: f.Endpoint,
@@ -33,7 +34,11 @@ func newRented(ctx context.Context, c configs.Config) (*rented, error) {
 	for _, name := range f.Types {
 		o.Types = append(o.Types, ec2.Type{Name: name, Slots: c.Fleet.Slots})
 	}
-	p, err := ec2.New(ctx, o)
+	return o
+}
+
+func newRented(ctx context.Context, c configs.Config) (*rented, error) {
+	p, err := ec2.New(ctx, EC2(c))
 	if err != nil {
 		return nil, err
 	}

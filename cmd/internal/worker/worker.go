@@ -50,6 +50,7 @@ type Worker struct {
 	intake  *redisq.Intake
 	quit    context.CancelCauseFunc // ends the work; the first cause counts
 	notices <-chan provisioner.Notice
+	manager *supervisor
 
 	mu    sync.Mutex
 	seq   int64
@@ -119,11 +120,18 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	w.log.Info("worker ready", "worker", w.id, "slots", w.Slots)
+	if w.Joined {
+		if w.manager, err = supervised(); err != nil {
+			w.log.Warn("the service manager will not hear of this worker", "error", err)
+		}
+		defer w.manager.close()
+	}
 	// The heart beats on until the last attempt was handed back.
 	heart, still := context.WithCancel(context.WithoutCancel(ctx))
 	var beating sync.WaitGroup
 	beating.Go(func() { w.beats(heart) })
 	<-work.Done()
+	w.manager.stops()
 	w.intake.Wait()
 	still()
 	beating.Wait()
@@ -168,6 +176,7 @@ func (w *Worker) beats(ctx context.Context) {
 		w.heed(ctx, time.Now())
 		w.beat(ctx, false)
 		w.revoke(ctx)
+		w.manager.lives(time.Now())
 		select {
 		case <-ctx.Done():
 			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
