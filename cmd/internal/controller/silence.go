@@ -18,6 +18,7 @@ type silence struct {
 	heard   map[string]heard // by worker
 	last    time.Time        // of the hearing before
 	since   time.Time        // of the last amnesty: what is older is counted from here
+	free    time.Time        // since when, with a message on its way, some worker has had a free slot; zero: none has
 	amnesty bool
 }
 
@@ -77,7 +78,14 @@ func (s *silence) lost(t queue.Task, beats []queue.Beat, gone func(queue.Beat) b
 		began = s.since
 	}
 	if t.State == queue.Dispatched {
-		if now.Sub(began) > s.limit && idle(s.beating(beats, gone, now)) {
+		if !idle(s.beating(beats, gone, now)) {
+			s.free = time.Time{}
+			return ""
+		}
+		if s.free.IsZero() {
+			s.free = now
+		}
+		if now.Sub(began) > s.limit && now.Sub(s.free) > s.limit {
 			return "no worker took it although slots are free"
 		}
 		return ""

@@ -37,6 +37,12 @@ func TestSilence(t *testing.T) {
 		{"a claim the last beat before an outage did not tell of is kept", running, 25, func(int) []queue.Beat { return empty(1) }, false, 24, false},
 		{"a message on its way to busy workers waits", sent, 25, func(n int) []queue.Beat { return holding(int64(n)) }, false, 0, false},
 		{"a message sent before an outage gets a fresh grace", sent, 25, func(n int) []queue.Beat { return empty(int64(n)) }, false, 15, false},
+		{"a message that waited for a worker to come is not lost when it comes", sent, 25, func(n int) []queue.Beat {
+			if n < 24 {
+				return holding(int64(n))
+			}
+			return empty(int64(n))
+		}, false, 0, false},
 		{"a message nobody takes though slots are free was lost", sent, 25, func(n int) []queue.Beat { return empty(int64(n)) }, false, 0, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
