@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -77,21 +76,13 @@ func (p *planner) busyDraining() int {
 
 // launchSafe buys on demand what may no longer depend on spot.
 func (p *planner) launchSafe() {
-	pools := sizes(p.offers(provisioner.OnDemand))
-	if len(pools) == 0 {
+	offers := p.offers(provisioner.OnDemand)
+	if len(offers) == 0 {
 		p.reason("no-offer", nil, "%s, and nothing is offered on demand", p.saved)
 		return
 	}
-	why := "at risk: " + p.saved
-	size := pools[0]
-	for _, s := range pools {
-		if s[0].Rate() <= p.safe {
-			size = s
-		}
-	}
-	n := int(math.Ceil(p.safe / size[0].Rate()))
-	p.reason("at-risk", map[string]float64{"slots": p.safe}, "%s: %d machines on demand", p.saved, n)
-	p.launch(size, n, true, true, why)
+	p.reason("at-risk", map[string]float64{"slots": p.safe}, "%s: %.0f slots on demand", p.saved, p.safe)
+	p.launch(offers, wish{rate: p.safe, forced: true, round: true, risk: true, why: "at risk: " + p.saved})
 }
 
 // launchWide buys what deadlines and width ask for, spot where it can be had.
@@ -108,22 +99,21 @@ func (p *planner) launchWide() {
 		p.reason("dry", nil, "no pool has capacity now: the work has slack, and waits for spot")
 		return
 	}
-	bySize := sizes(offers)
-	least := bySize[0][0]
+	least := offers[0] // the smallest
 	width := p.width(least.Offer)
 	extra := min(width-p.power.total(), float64(max(0, waiting))*least.Speed)
-	if forced := p.need; forced > extra && forced > least.Rate()/2 {
-		p.launchForced(bySize, forced)
-		return
-	}
 	why := fmt.Sprintf("%s of work keep %.0f slots busy at %.0f %% overhead", hours(p.work.likely), width, 100*p.Policy.Overhead)
 	switch {
+	case p.need > extra && p.need > least.Rate()/2:
+		why = fmt.Sprintf("deadlines ask for %.1f slots more", p.need)
+		p.reason("deadline", map[string]float64{"slots": p.need}, "%s", why)
+		p.launch(offers, wish{rate: p.need, forced: true, round: true, why: why})
 	case p.barren():
 		p.reason("barren", nil, "machines found nothing to do: none is started for the same work before %s", clock(p.Memory.Barren))
 	case least.Price == 0:
-		p.launchSize(bySize[len(bySize)-1], float64(waiting)*least.Speed, false, true, fmt.Sprintf("%d tasks wait for a slot", waiting))
+		p.launch(offers, wish{rate: float64(waiting) * least.Speed, round: true, why: fmt.Sprintf("%d tasks wait for a slot", waiting)})
 	case extra >= max(least.Rate(), p.power.total()/4): // a little more is not worth a call
-		p.launchSize(fitting(bySize, extra), extra, false, false, why)
+		p.launch(offers, wish{rate: extra, why: why})
 	case len(p.live)+len(p.out.Launch) > 0:
 		p.reason("width", map[string]float64{"slots": width}, "%s", why)
 	case p.Now.Before(p.company()):
@@ -133,7 +123,7 @@ func (p *planner) launchWide() {
 		if p.work.rush {
 			why = hours(p.work.likely) + " of work are in a hurry"
 		}
-		p.launchSize(cheapest(bySize, p.work.likely, p.Policy.Chunk), least.Rate(), false, true, why)
+		p.launch(offers, wish{rate: least.Rate(), round: true, why: why})
 	}
 }
 
@@ -144,9 +134,10 @@ func (p *planner) plain() bool {
 }
 
 // width is the rate at which boots and tails add no more than Overhead to the
-// work: each machine costs a boot, and half a chunk in each slot at its end.
+// work that is there for certain: each machine costs a boot, and half a chunk
+// in each slot at its end.
 func (p *planner) width(o provisioner.Offer) float64 {
-	return p.Policy.Overhead * p.work.likely / (o.Boot + p.Policy.Chunk/2).Seconds()
+	return p.Policy.Overhead * p.work.least / (o.Boot + p.Policy.Chunk/2).Seconds()
 }
 
 // company is until when little work waits for more.
@@ -154,56 +145,15 @@ func (p *planner) company() time.Time {
 	if p.work.rush {
 		return p.work.arrived
 	}
-	slack := p.classes[0].deadline.Sub(p.work.arrived)
-	return p.work.arrived.Add(min(p.Policy.Hold, slack/20))
+	return p.work.arrived.Add(min(p.Policy.Hold, p.slack()/20))
 }
+
+// slack is what the first work had when it arrived.
+func (p *planner) slack() time.Duration { return p.classes[0].deadline.Sub(p.work.arrived) }
 
 // barren tells that the machines found nothing to do with the work there is.
 func (p *planner) barren() bool {
 	return p.Now.Before(p.Memory.Barren) && p.work.likely <= 1.05*p.Memory.Work+60
-}
-
-func (p *planner) launchForced(bySize [][]scored, rate float64) {
-	size := bySize[0]
-	for _, s := range bySize {
-		if s[0].Rate() <= rate {
-			size = s
-		}
-	}
-	p.reason("deadline", map[string]float64{"slots": rate}, "deadlines ask for %.1f slots more", rate)
-	p.launchSize(size, rate, true, true, fmt.Sprintf("deadlines ask for %.1f slots more", rate))
-}
-
-// launchSize wants machines of one size for a rate: rounded up where round
-// says so.
-func (p *planner) launchSize(size []scored, rate float64, forced, round bool, why string) {
-	n := rate / size[0].Rate()
-	if round {
-		n = math.Ceil(n)
-	}
-	p.launch(size, int(n), forced, false, why)
-}
-
-// fitting is the largest size of which three or more make up the rate, so
-// that they can come from several pools; else the smallest.
-func fitting(bySize [][]scored, rate float64) []scored {
-	out := bySize[0]
-	for _, s := range bySize {
-		if rate/s[0].Rate() >= 3 {
-			out = s
-		}
-	}
-	return out
-}
-
-// cheapest is the size on which one machine does the work for the least.
-func cheapest(bySize [][]scored, work float64, chunk time.Duration) []scored {
-	cost := func(o provisioner.Offer) float64 {
-		return o.Price.Float() * (o.Boot.Seconds() + chunk.Seconds()/2 + work/o.Rate())
-	}
-	return slices.MinFunc(bySize, func(a, b []scored) int {
-		return int(math.Copysign(1, cost(a[0].Offer)-cost(b[0].Offer)))
-	})
 }
 
 // launchMin keeps the fleet as large as it must always be.
@@ -219,7 +169,12 @@ func (p *planner) launchMin() {
 	if n <= 0 || len(offers) == 0 || p.bounds.shut || len(p.Stale) > 0 {
 		return
 	}
-	p.launch(sizes(offers)[0], n, true, false, fmt.Sprintf("%s keeps %d machines warm", p.bounds.why, p.bounds.min))
+	why := fmt.Sprintf("%s keeps %d machines warm", p.bounds.why, p.bounds.min)
+	small := slices.IndexFunc(offers, func(o scored) bool { return o.Slots > offers[0].Slots })
+	if small > 0 {
+		offers = offers[:small]
+	}
+	p.launch(offers, wish{rate: float64(n) * offers[0].Rate(), forced: true, round: true, why: why})
 }
 
 func hours(slotSeconds float64) string { return fmt.Sprintf("%.1f slot-hours", slotSeconds/3600) }

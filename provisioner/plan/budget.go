@@ -96,32 +96,16 @@ func (p *planner) allowed(o provisioner.Offer, wanted int, risk bool) (n int, co
 	return n, code, why
 }
 
-// launch wants n machines of one size, spread over its pools.
-func (p *planner) launch(size []scored, n int, forced, risk bool, why string) {
-	most, code, bound := p.allowed(size[0].Offer, n, risk)
-	if most < n {
-		p.reason(code, map[string]float64{"wanted": float64(n), "allowed": float64(most)},
-			"%d of %d machines are not launched: %s", n-most, n, bound)
-	}
-	for _, l := range p.spread(size, most, forced) {
-		l.Risk, l.Why = risk, why
-		// The pools of a size may differ in price.
-		if l.Count, _, _ = p.allowed(l.Offer, l.Count, risk); l.Count > 0 {
-			p.take(l)
-		}
-	}
-}
-
-// take counts a launch as made.
-func (p *planner) take(l Launch) {
-	n := l.Count
+// book counts machines as launched.
+func (p *planner) book(o provisioner.Offer, n int) {
 	p.owned += n
-	p.vcpus += n * l.Offer.VCPUs
-	p.reserved += provisioner.Money(n) * l.Offer.OnDemand
-	p.priced += provisioner.Money(n) * l.Offer.Price
-	p.power.add(float64(n)*l.Offer.Rate(), p.Now.Add(l.Offer.BootP99))
-	p.need -= float64(n) * l.Offer.Rate()
-	p.out.Launch = append(p.out.Launch, l)
+	p.vcpus += n * o.VCPUs
+	p.reserved += provisioner.Money(n) * o.OnDemand
+	p.priced += provisioner.Money(n) * o.Price
+	if n > 0 {
+		p.power.add(float64(n)*o.Rate(), p.Now.Add(o.BootP99))
+	}
+	p.need -= float64(n) * o.Rate()
 }
 
 // cut is how much, an hour, the fleet costs more than it may: beyond the hard

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -14,9 +15,14 @@ type class struct {
 	tasks    int
 	likely   float64
 	surely   float64
+	least    float64       // as far below likely as surely is above
 	chain    time.Duration // the longest
 	rush     bool
 }
+
+// doubt is what part of a guess counts as there: probes are the first to run,
+// and tell in a minute or two.
+const doubt = 4
 
 // classesOf puts the demand together by minutes of deadlines, the earliest
 // first: a hundred thousand jobs become a few thousand classes at most.
@@ -55,11 +61,17 @@ func (c *class) add(d *Demand) {
 	}
 	c.jobs += d.Jobs
 	c.tasks += d.Tasks
-	c.likely += max(0, d.Likely)
-	c.surely += max(0, d.Likely, d.Surely)
+	c.likely += exact(max(0, d.Likely))
+	c.surely += exact(max(0, d.Likely, d.Surely))
+	seen := max(0, d.Likely-d.Guessed)
+	c.least += exact(seen*min(1, d.Likely/max(1e-9, d.Surely)) + max(0, d.Guessed)/doubt)
 	c.chain = max(c.chain, d.Chain)
 	c.rush = c.rush || d.Rush
 }
+
+// exact rounds to what sums of float64 hold exactly, so that they do not
+// depend on the order: the same input is the same plan.
+func exact(x float64) float64 { return math.Round(x*1024) / 1024 }
 
 // power is what a set of machines can do until a moment. Moments are asked
 // for in rising order.
@@ -86,7 +98,7 @@ func (p *power) add(rate float64, from time.Time) {
 }
 
 func (p *power) sort() {
-	slices.SortFunc(p.later, func(a, b start) int { return a.at.Compare(b.at) })
+	slices.SortFunc(p.later, func(a, b start) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.rate, b.rate)) })
 }
 
 // total is the rate of all, once they work.

@@ -22,8 +22,9 @@ type planner struct {
 	vcpus    int // of those
 	reserved provisioner.Money
 	priced   provisioner.Money
-	power    power // of live
-	demanded power // of those on demand
+	asked    map[provisioner.Market][]scored // offers that can be asked for, by what offers sorts them by
+	power    power                           // of live
+	demanded power                           // of those on demand
 	boots    map[provisioner.Pool]time.Duration
 
 	need   float64 // rate that deadlines ask for beyond what lives
@@ -57,7 +58,7 @@ const soonest = 2 * time.Minute
 func survey(in Input) *planner {
 	p := &planner{
 		Input: in, bounds: boundsOf(in.Policy, in.Orders, in.Now), classes: classesOf(in.Demand),
-		power: power{now: in.Now}, demanded: power{now: in.Now}, boots: map[provisioner.Pool]time.Duration{},
+		power: power{now: in.Now}, demanded: power{now: in.Now}, boots: make(map[provisioner.Pool]time.Duration, len(in.Offers)),
 	}
 	for i := range p.classes {
 		c := p.classes[i]
@@ -66,6 +67,7 @@ func survey(in Input) *planner {
 		}
 		p.work.jobs, p.work.tasks = p.work.jobs+c.jobs, p.work.tasks+c.tasks
 		p.work.likely, p.work.surely = p.work.likely+c.likely, p.work.surely+c.surely
+		p.work.least += c.least
 		p.work.rush = p.work.rush || c.rush
 	}
 	for _, o := range in.Offers {
@@ -74,6 +76,7 @@ func survey(in Input) *planner {
 	for i := range in.Machines {
 		p.count(&in.Machines[i])
 	}
+	p.asked = map[provisioner.Market][]scored{provisioner.Spot: p.ask(provisioner.Spot), provisioner.OnDemand: p.ask(provisioner.OnDemand)}
 	byID := func(a, b *Seen) int { return cmp.Compare(a.ID, b.ID) }
 	slices.SortFunc(p.live, byID)
 	slices.SortFunc(p.draining, byID)
@@ -105,9 +108,9 @@ func (p *planner) count(m *Seen) {
 // rate is what the machine does in a second, as measured where it was.
 func (s *Seen) rate() float64 {
 	if s.Sign != nil && s.Sign.Speed > 0 {
-		return float64(s.Slots) * s.Sign.Speed
+		return exact(float64(s.Slots) * s.Sign.Speed)
 	}
-	return s.Rate()
+	return exact(s.Rate())
 }
 
 // begins is when the machine will surely work.

@@ -30,12 +30,12 @@ func TestMake(t *testing.T) {
 		dearOnly bool
 	}{
 		{intent: "no work, no machines"},
-		{intent: "fifty slot-hours go as wide as three per cent of overhead allow", in: Input{Demand: []Demand{work(50, 24*time.Hour)}}, spot: [2]int{4, 6}, pools: 1},
+		{intent: "fifty slot-hours go as wide as three per cent of overhead allow", in: Input{Demand: []Demand{work(50, 24*time.Hour)}}, spot: [2]int{4, 12}, pools: 3},
 		{intent: "five thousand slot-hours are spread over three pools", in: Input{Demand: []Demand{work(5000, 24*time.Hour)}}, spot: [2]int{64, 64}, code: "max", pools: 3},
 		{intent: "a trailer waits for company", in: Input{Demand: []Demand{work(0.1, 24*time.Hour)}}, code: "hold"},
 		{intent: "a trailer that waited long enough gets one small machine", in: Input{Demand: []Demand{{Deadline: noon.Add(23 * time.Hour), Arrived: noon.Add(-11 * time.Minute), Jobs: 1, Tasks: 6, Likely: 360, Surely: 400}}}, spot: [2]int{1, 1}},
 		{intent: "a trailer in a hurry gets it at once", in: Input{Demand: []Demand{{Deadline: noon.Add(4 * time.Hour), Arrived: noon, Jobs: 1, Tasks: 6, Likely: 360, Surely: 400, Rush: true}}}, spot: [2]int{1, 1}},
-		{intent: "a deadline that width would miss makes the fleet wider", in: Input{Demand: []Demand{work(50, 35*time.Minute)}}, spot: [2]int{11, 17}, code: "deadline", pools: 3},
+		{intent: "a deadline that width would miss makes the fleet wider", in: Input{Demand: []Demand{work(50, 35*time.Minute)}}, spot: [2]int{11, 30}, code: "deadline", pools: 3},
 		{intent: "work with time for one run only goes on demand", in: Input{Demand: []Demand{work(50, 15*time.Minute)}}, demand: [2]int{15, 64}, code: "at-risk"},
 		{intent: "work that is late already goes on demand, and is told", in: Input{Demand: []Demand{work(1, -time.Minute)}}, demand: [2]int{1, 16}, code: "at-risk", atRisk: 1},
 		{intent: "with all pools dry and ample slack the work waits", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Pools: dry(0)}, code: "dry"},
@@ -53,7 +53,7 @@ func TestMake(t *testing.T) {
 		{intent: "and a strict one not even that", in: Input{Demand: []Demand{work(50, 15*time.Minute)}, Policy: Policy{Windows: []Window{{Max: number(0), Strict: true}}}}, atRisk: 1},
 		{intent: "a window drains busy machines to its number", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Machines: fleet(5, spot16, 16), Policy: Policy{Windows: []Window{{Max: number(2), DrainTo: number(2)}}}}, drain: 3},
 		{intent: "a pause starts nothing", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Orders: provisioner.Orders{Pause: &provisioner.Pause{By: "ann"}}}, code: "paused"},
-		{intent: "a pause that is over is none", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Orders: provisioner.Orders{Pause: &provisioner.Pause{By: "ann", Until: noon}}}, spot: [2]int{4, 6}},
+		{intent: "a pause that is over is none", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Orders: provisioner.Orders{Pause: &provisioner.Pause{By: "ann", Until: noon}}}, spot: [2]int{4, 12}},
 		{intent: "warm machines are kept, and started", in: Input{Machines: fleet(1, spot4, 0), Policy: Policy{Min: 3}}, spot: [2]int{2, 2}},
 		{intent: "an old machine is drained", in: Input{Demand: []Demand{work(5, 24*time.Hour)}, Machines: fleet(1, spot16, 16), Policy: Policy{Life: time.Hour}}, drain: 1},
 		{intent: "what was bought on demand goes when slack is ample again", in: Input{Demand: []Demand{work(5, 24*time.Hour)}, Machines: []Seen{ready("a", demand16, 16), ready("b", spot16, 16)}}, drain: 1},

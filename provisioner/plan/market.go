@@ -29,7 +29,9 @@ func (p *planner) score(o provisioner.Offer) float64 {
 
 // offers are those of a market that can be asked for now: by size, the
 // smallest first, then by score.
-func (p *planner) offers(m provisioner.Market) []scored {
+func (p *planner) offers(m provisioner.Market) []scored { return p.asked[m] }
+
+func (p *planner) ask(m provisioner.Market) []scored {
 	if m == provisioner.Spot && p.Policy.OnDemand {
 		return nil
 	}
@@ -43,110 +45,196 @@ func (p *planner) offers(m provisioner.Market) []scored {
 		out = append(out, scored{o, p.score(o)})
 	}
 	slices.SortFunc(out, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(a.Slots, b.Slots), cmp.Compare(a.score, b.score), cmp.Compare(a.Pool.String(), b.Pool.String()))
+		if c := cmp.Or(cmp.Compare(a.Slots, b.Slots), cmp.Compare(a.score, b.score)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Pool.String(), b.Pool.String())
 	})
 	return out
 }
 
-// sizes are the offers by slots, the smallest first.
-func sizes(offers []scored) [][]scored {
-	var out [][]scored
-	for i, o := range offers {
-		if i == 0 || o.Slots != offers[i-1].Slots {
-			out = append(out, nil)
-		}
-		out[len(out)-1] = append(out[len(out)-1], o)
-	}
-	return out
-}
-
 const (
-	// dear is how much more than the best a pool may cost by its score where
-	// only width asks for it.
-	dear = 1.25
-
 	// equal is how much more the pools may cost that stand in for another in
 	// one call.
 	equal = 1.04
 
-	// few machines need not be spread.
+	// crowd is how many machines are more than anybody wants to look at where
+	// larger ones would do.
+	crowd = 40
+
+	// few of the smallest machines need not be spread.
 	few = 6
 )
 
-// spread divides n machines of one size between pools, each pool in one of
-// the launches at most, so that none holds more than its share. Where width
-// alone asks for them it would rather launch fewer than pay dearly.
-func (p *planner) spread(pools []scored, n int, forced bool) []Launch {
-	if len(pools) == 0 || n < 1 {
-		return nil
-	}
-	good := pools
-	if !forced {
-		good = pools[:1]
-		for len(good) < len(pools) && pools[len(good)].score <= dear*pools[0].score {
-			good = pools[:len(good)+1]
-		}
-	}
-	held, total := p.held(pools[0].Market)
-	limit := p.limit(pools[0].Market, total+n, len(good))
-	counts := make([]int, len(good))
-	for i, o := range good {
-		counts[i] = min(n, max(0, limit-held[o.Pool]))
-		n -= counts[i]
-	}
-	return p.group(good, counts, held, limit)
+// wish is what launches are for.
+type wish struct {
+	rate   float64 // wanted
+	forced bool    // by a deadline: whatever it costs
+	round  bool    // up: rather too much than too little
+	risk   bool    // it may pass the soft budget
+	why    string
 }
 
-// held counts the machines of a market by pool.
-func (p *planner) held(m provisioner.Market) (by map[provisioner.Pool]int, total int) {
-	by = map[provisioner.Pool]int{}
+// launch wants machines of a rate from the cheapest pools, none of which then
+// holds more than its share of the fleet. Where width alone asks for them it
+// would rather launch fewer than pay dearly.
+func (p *planner) launch(offers []scored, w wish) {
+	pools := p.good(offers, w)
+	if len(pools) == 0 || w.rate <= 0 {
+		return
+	}
+	held, total := p.held(pools[0].Market)
+	counts, left := make([]int, len(pools)), w.rate
+	code, bound := "", ""
+	if most, c, b := p.within(pools, w.risk); most < left {
+		left, code, bound = most, c, b // so that the share is one of what there will be
+	}
+	over := w.rate - left
+	limit := p.limit(pools, total+left)
+	fill := func(i int, most float64, up func(float64) float64) {
+		o := pools[i].Offer
+		n := int(up(max(0, min(left, most-held[o.Pool])/o.Rate())))
+		allowed, c, b := p.allowed(o, n, w.risk)
+		if allowed < n {
+			code, bound = c, b
+		}
+		p.book(o, allowed)
+		counts[i] += allowed
+		held[o.Pool] += float64(allowed) * o.Rate()
+		left -= float64(allowed) * o.Rate()
+	}
+	for i := range pools {
+		fill(i, limit, math.Floor)
+	}
+	for i := len(pools) - 1; i >= 0 && w.round && left > 1e-9; i-- {
+		if pools[i].Slots == smallest(pools) {
+			fill(i, math.Inf(1), math.Ceil)
+		}
+	}
+	if code != "" {
+		p.reason(code, map[string]float64{"slots": left + over}, "%.0f slots more are wanted and not launched: %s", left+over, bound)
+	}
+	p.group(pools, counts, held, limit, w)
+}
+
+// within is the rate there is room for, at most, and what bounds it.
+func (p *planner) within(pools []scored, risk bool) (rate float64, code, why string) {
+	for _, o := range pools {
+		n, c, w := p.allowed(o.Offer, unbounded, risk)
+		if r := float64(n) * o.Rate(); code == "" || r > rate {
+			rate, code, why = r, c, w
+		}
+	}
+	return rate, code, why
+}
+
+// good are the pools that a wish looks at, the cheapest first, among equals
+// the largest machines: there are fewer of them.
+func (p *planner) good(offers []scored, w wish) []scored {
+	out := slices.Clone(offers)
+	slices.SortStableFunc(out, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(b.Slots, a.Slots))
+	})
+	_, total := p.held(offers[0].Market)
+	total += w.rate
+	most := max(p.share()*total, offers[0].Rate())
+	largest := 0.0
+	for _, o := range offers {
+		if r := o.Rate(); r <= most {
+			largest = max(largest, r)
+		}
+	}
+	least := min(total/crowd, largest/2)
+	return slices.DeleteFunc(out, func(o scored) bool {
+		return o.Rate() > most || o.Rate() < least || !w.forced && o.score > p.dear()*p.best(o.Market, out[0].score)
+	})
+}
+
+// share is how much of the fleet one pool, and one machine, may be.
+func (p *planner) share() float64 {
+	if p.Policy.Share <= 0 {
+		return 1
+	}
+	return p.Policy.Share
+}
+
+// held is the rate of a market by pool, with what this plan launches.
+func (p *planner) held(m provisioner.Market) (by map[provisioner.Pool]float64, total float64) {
+	by = map[provisioner.Pool]float64{}
 	for _, s := range p.live {
 		if s.Pool.Market == m {
-			by[s.Pool]++
-			total++
+			by[s.Pool] += s.rate()
+			total += s.rate()
 		}
 	}
 	for _, l := range p.out.Launch {
 		if l.Offer.Market != m {
 			continue
 		}
-		total += l.Count
+		total += float64(l.Count) * l.Offer.Rate()
 		for _, pool := range l.Pools {
-			by[pool] += l.Count // whichever of them it will be
+			by[pool] += float64(l.Count) * l.Offer.Rate() // whichever of them it will be
 		}
 	}
 	return by, total
 }
 
-// limit is how many of n machines one of so many pools may hold. What is had
-// on demand is not taken away together.
-func (p *planner) limit(m provisioner.Market, n, pools int) int {
-	if n < few || p.Policy.Share <= 0 || m == provisioner.OnDemand {
-		return n
+// limit is the rate that one of the pools may hold, of so much in all. What is
+// had on demand is not taken away together.
+func (p *planner) limit(pools []scored, total float64) float64 {
+	if pools[0].Market == provisioner.OnDemand || total < few*float64(smallest(pools)) {
+		return math.Inf(1)
 	}
-	return max(int(math.Floor(p.Policy.Share*float64(n))), (n+pools-1)/pools)
+	return max(p.share()*total, total/float64(len(pools)))
+}
+
+func smallest(pools []scored) int {
+	least := pools[0].Slots
+	for _, o := range pools {
+		least = min(least, o.Slots)
+	}
+	return least
 }
 
 // group makes a launch of each pool that gets machines, and lets pools that
 // get none and cost as much stand in for them.
-func (p *planner) group(pools []scored, counts []int, held map[provisioner.Pool]int, limit int) []Launch {
-	var out []Launch
+func (p *planner) group(pools []scored, counts []int, held map[provisioner.Pool]float64, limit float64, w wish) {
+	first := len(p.out.Launch)
 	for i, n := range counts {
 		if n > 0 {
-			out = append(out, Launch{Count: n, Pools: []provisioner.Pool{pools[i].Pool}, Offer: pools[i].Offer})
+			p.out.Launch = append(p.out.Launch, Launch{Count: n, Pools: []provisioner.Pool{pools[i].Pool}, Offer: pools[i].Offer, Risk: w.risk, Why: w.why})
 		}
 	}
-	if len(out) == 0 {
-		return nil
-	}
-	next := 0
+	made := p.out.Launch[first:]
 	for i, n := range counts {
-		l := &out[next%len(out)]
-		if n > 0 || pools[i].score > equal*p.score(l.Offer) || held[pools[i].Pool]+l.Count > limit {
-			continue
+		for j := range made {
+			l := &made[j]
+			if n > 0 || pools[i].Slots != l.Offer.Slots || len(l.Pools) >= 4 || pools[i].score > equal*p.score(l.Offer) || held[pools[i].Pool]+float64(l.Count)*pools[i].Rate() > limit {
+				continue
+			}
+			l.Pools = append(l.Pools, pools[i].Pool)
+			break
 		}
-		l.Pools = append(l.Pools, pools[i].Pool)
-		next++
 	}
-	return out
+}
+
+// dear is how much more than the best a pool may cost by its score where only
+// width asks for it: hardly anything at first, since the best may have room
+// again in minutes.
+func (p *planner) dear() float64 {
+	if wait := min(3*p.Policy.Hold, p.slack()/20); p.Now.Before(p.work.arrived.Add(wait)) {
+		return 1.06
+	}
+	return 1.25
+}
+
+// best is the best score of a market, had all pools capacity; least: of those
+// that have.
+func (p *planner) best(m provisioner.Market, least float64) float64 {
+	for _, o := range p.Offers {
+		if o.Market == m && o.Slots > 0 && o.Speed > 0 {
+			least = min(least, p.score(o))
+		}
+	}
+	return least
 }

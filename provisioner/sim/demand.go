@@ -75,6 +75,7 @@ func (b *bucket) add(e estimate) {
 	b.Jobs++
 	b.Tasks += e.tasks
 	b.Likely += e.likely
+	b.Guessed += e.guessed
 	off := e.surely - e.likely
 	b.off, b.even = b.off+off, b.even+off*off
 	b.Chain = max(b.Chain, time.Duration(e.chain*float64(time.Second)))

@@ -140,6 +140,7 @@ func (f *film) enter(p phase, at float64) {
 // and almost surely.
 type estimate struct {
 	likely, surely float64
+	guessed        float64 // of likely: before the probe
 	chain          float64 // what must happen one after the other
 	tasks          int     // that could run at once
 }
@@ -151,8 +152,8 @@ func (f *film) estimate(p prior) estimate {
 	end := endFixed + endLoad*f.seconds
 	switch f.phase {
 	case waiting:
-		e := estimate{likely: f.bytes * p.likely, surely: f.bytes * p.surely}
-		e.tasks = 1 + int(e.likely/(chunkSeconds*ladderLoad))
+		e := estimate{likely: f.bytes * p.likely, surely: f.bytes * p.surely, guessed: f.bytes * p.likely}
+		e.tasks = 1 // its probe: how it will be cut is not known
 		e.chain = probeMost + 90 + e.surely/50
 		return e
 	case ending:
@@ -175,5 +176,5 @@ func (f *film) estimate(p prior) estimate {
 	wide := 0.67
 	common := 0.7 * wide / math.Sqrt(1+done)
 	surely := likely * math.Exp(math.Hypot(common, wide/math.Sqrt(max(n, 1))))
-	return estimate{likely + end, surely + 1.2*end, max(slow*chunk, sound) + end, int(f.left)}
+	return estimate{likely: likely + end, surely: surely + 1.2*end, chain: max(slow*chunk, sound) + end, tasks: int(f.left)}
 }

@@ -1,6 +1,6 @@
 package sim
 
-// readyQueue is a heap of films with ready tasks, the earliest deadline
+// readyQueue is a heap of films with ready tasks: the earliest deadline
 // first, then the first to arrive. Tasks do not enter it: taking one costs
 // nothing but a look at the first film.
 type readyQueue []*film

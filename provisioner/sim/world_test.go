@@ -95,7 +95,9 @@ func TestSameSeed(t *testing.T) {
 	if c := try(t, short(), "bobine", Options{Seed: 8}); reflect.DeepEqual(a.Drops, c.Drops) {
 		t.Error("two seeds draw the same drops")
 	}
-	d := try(t, short(), "keda", Options{Seed: 7})
+	whole := short()
+	whole.Arrivals.Cancelled = 0 // what is left of a film when it is cancelled is no work, and depends on who was faster
+	a, d := try(t, whole, "bobine", Options{Seed: 7}), try(t, whole, "keda", Options{Seed: 7})
 	for i := range a.Drops {
 		if a.Drops[i].Bound != d.Drops[i].Bound || a.Drops[i].Files != d.Drops[i].Files {
 			t.Fatalf("drop %d is another under another policy: %+v, %+v", i, a.Drops[i], d.Drops[i])

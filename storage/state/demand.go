@@ -22,6 +22,7 @@ type Due struct {
 	Jobs     int       // not ended
 	Tasks    int       // not ended
 	Cost     float64   // seconds of one slot, of those tasks and of what is expected to come after probes
+	Guessed  float64   // of Cost: probes, and what comes after them; it may be off by times
 	Arrived  time.Time // no later than any of it; zero: unknown
 }
 
@@ -58,13 +59,16 @@ func (l *Ledger) Demand(ctx context.Context) ([]Due, error) {
 		if err != nil || len(f) < 3 {
 			return nil, fmt.Errorf("read the demand: %q of %q: %w", value, field, cmp.Or(err, strconv.ErrSyntax))
 		}
-		b := bucket{minute, f[1] == "1"}
+		b := bucket{minute, f[1] == "1" || f[1] == "3"}
 		d := sums[b]
 		if d == nil {
 			d = &Due{Deadline: time.Unix(minute*60, 0).UTC(), Rush: b.rush}
 			sums[b] = d
 		}
 		d.Jobs, d.Tasks, d.Cost = d.Jobs+jobs, d.Tasks+tasks, d.Cost+float64(ms)/1000
+		if f[1] >= "2" {
+			d.Guessed += float64(ms) / 1000
+		}
 		if at := time.UnixMilli(arrived).UTC(); arrived > 0 && (d.Arrived.IsZero() || at.Before(d.Arrived)) {
 			d.Arrived = at
 		}
@@ -106,7 +110,7 @@ func countedJob(j queue.Job) string {
 	if j.State.Ended() || j.Paused || j.Await != nil {
 		return ""
 	}
-	return demandField(j.Deadline, j.Rush || j.Bumped, j.Partner)
+	return demandField(j.Deadline, j.Rush || j.Bumped, false, j.Partner)
 }
 
 // countedTask is the milliseconds that a task stands for and the field of
@@ -119,16 +123,20 @@ func countedTask(t queue.Task) string {
 	case t.State.Ended() || t.State == queue.Waiting && t.Held:
 		return ""
 	}
-	return strconv.FormatInt(thousandths(t.Ahead()), 10) + " " + demandField(t.Deadline, t.Rush || t.Bumped, t.Partner)
+	return strconv.FormatInt(thousandths(t.Ahead()), 10) + " " + demandField(t.Deadline, t.Rush || t.Bumped, t.Kind == queue.KindProbe, t.Partner)
 }
 
-// demandField is <minute>:<0 or 1>:<partner>.
-func demandField(deadline time.Time, rush bool, partner string) string {
-	flag := ":0:"
+// demandField is <minute>:<kind>:<partner>, where the kind is 1 of what is in
+// a rush, 2 of what is guessed, or both.
+func demandField(deadline time.Time, rush, guessed bool, partner string) string {
+	kind := 0
 	if rush {
-		flag = ":1:"
+		kind++
 	}
-	return strconv.FormatInt(floorMinute(deadline), 10) + flag + partner
+	if guessed {
+		kind += 2
+	}
+	return fmt.Sprintf("%d:%d:%s", floorMinute(deadline), kind, partner)
 }
 
 func floorMinute(t time.Time) int64 { return int64(math.Floor(float64(t.Unix()) / 60)) }

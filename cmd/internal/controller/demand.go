@@ -42,7 +42,7 @@ func (c *Controller) Demand(ctx context.Context, now time.Time) ([]plan.Demand, 
 		left := max(0, d.Cost-done[bucket{d.Deadline.Unix(), d.Rush}])
 		all = append(all, plan.Demand{
 			Deadline: d.Deadline, Arrived: d.Arrived, Jobs: d.Jobs, Tasks: d.Tasks, Rush: d.Rush,
-			Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
+			Guessed: min(left, d.Guessed), Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
 			Chain: afterChunks + seconds(each.P90),
 		})
 	}

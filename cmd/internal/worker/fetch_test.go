@@ -251,9 +251,17 @@ func TestWeb(t *testing.T) {
 	defer web.Close()
 	j := queue.Job{ID: "j1", Partner: "p", Origin: queue.Origin{URL: web.URL + "/film.mp4?signature=hunter2", Name: "film.mp4"}}
 	s := newBucket(t)
-	o, err := alone(t, s).probe(t.Context(), j, new(finished).begin(j, queue.KindProbe, 0))
+	known := &finished{}
+	probe := known.begin(j, queue.KindProbe, 0)
+	o, err := alone(t, s).probe(t.Context(), j, probe)
 	if err != nil || o.Source.Mark != `"one"` || o.Fetched == 0 {
 		t.Fatalf("got %+v, %v", o, err)
+	}
+	known.end(probe, o)
+	joined := func() *Worker {
+		w := alone(t, s)
+		w.siblings = known
+		return w
 	}
 	if _, err := s.Stat(t.Context(), kept(j)); !errors.Is(err, storage.ErrNotExist) {
 		t.Errorf("the whole source was kept: %v", err)
@@ -263,10 +271,10 @@ func TestWeb(t *testing.T) {
 	at.mu.Lock()
 	at.fails, at.sent = 0, 0
 	at.mu.Unlock()
-	if o, err = alone(t, s).encode(t.Context(), j, task); err != nil || o.Fetched > size*6/10 || at.told() != o.Fetched+1 {
+	if o, err = joined().encode(t.Context(), j, task); err != nil || o.Fetched > size*6/10 || at.told() != o.Fetched+1 {
 		t.Errorf("the chunk fetched %d of %d bytes, the server sent %d (%v)", o.Fetched, size, at.told(), err)
 	}
-	late := alone(t, s)
+	late := joined()
 	in, err := late.input(t.Context(), j)
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +283,7 @@ func TestWeb(t *testing.T) {
 	at.mu.Lock()
 	at.tag = `"two"`
 	at.mu.Unlock()
-	for name, w := range map[string]*Worker{"before it is opened": alone(t, s), "while it is read": late} {
+	for name, w := range map[string]*Worker{"before it is opened": joined(), "while it is read": late} {
 		_, err := w.encode(t.Context(), j, task)
 		if f := faultOf(err); !errors.Is(err, errChanged) || f.Code != queue.CodeSource || strings.Contains(f.Message, "hunter2") {
 			t.Errorf("changed %s: got %v", name, err)
