@@ -30,7 +30,6 @@ type planner struct {
 	need   float64 // rate that deadlines ask for beyond what lives
 	safe   float64 // rate on demand that deadlines ask for beyond what lives on demand
 	danger float64 // rate in all that work without slack asks for
-	risked int     // jobs that are late already, whatever is done
 	saved  string  // which work needs the safety net
 	out    Plan
 }
