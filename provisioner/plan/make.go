@@ -22,7 +22,7 @@ type planner struct {
 	vcpus    int // of those
 	reserved provisioner.Money
 	priced   provisioner.Money
-	asked    map[provisioner.Market][]scored // offers that can be asked for, by what offers sorts them by
+	asked    map[provisioner.Market][]scored // what offers answers with: asked once a plan
 	power    power                           // of live
 	demanded power                           // of those on demand
 	boots    map[provisioner.Pool]time.Duration

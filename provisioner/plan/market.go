@@ -144,9 +144,12 @@ func (p *planner) good(offers []scored, w wish) []scored {
 			largest = max(largest, r)
 		}
 	}
-	least := min(total/crowd, largest/2)
+	least, highest := min(total/crowd, largest/2), math.Inf(1)
+	if !w.forced {
+		highest = p.dear() * p.best(offers[0].Market, out[0].score)
+	}
 	return slices.DeleteFunc(out, func(o scored) bool {
-		return o.Rate() > most || o.Rate() < least || !w.forced && o.score > p.dear()*p.best(o.Market, out[0].score)
+		return o.Rate() > most || o.Rate() < least || o.score > highest
 	})
 }
 
