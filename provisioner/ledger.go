@@ -93,15 +93,22 @@ type MachineOrder struct {
 	At   time.Time `json:"at"`
 }
 
+// Same tells whether two are one order, given once.
+func (o MachineOrder) Same(p MachineOrder) bool {
+	same := o.At.Equal(p.At)
+	o.At, p.At = time.Time{}, time.Time{}
+	return same && o == p
+}
+
 // FleetChange is what one commit writes.
 type FleetChange struct {
-	Machines []Machine        // each carries the version it was read at, 0 when it must not exist yet
-	Pools    map[Pool]Health  // those that changed
-	Memory   json.RawMessage  // nil: unchanged
-	Book     map[string]Money // added to what was spent, by Day
-	Done     []string         // machine orders that are carried out, by their key
-	Outlook  *Outlook         // as of this turn; the one before is forgotten
-	Decision *Decision        // one that is equal to the last but for its times only prolongs that
+	Machines []Machine               // each carries the version it was read at, 0 when it must not exist yet
+	Pools    map[Pool]Health         // those that changed
+	Memory   json.RawMessage         // nil: unchanged
+	Book     map[string]Money        // added to what was spent, by Day
+	Done     map[string]MachineOrder // orders that are carried out, by their key, each as it was read: one that was given anew since stays
+	Outlook  *Outlook                // as of this turn; the one before is forgotten
+	Decision *Decision               // one that is equal to the last but for its times only prolongs that
 }
 
 // Ledger keeps the records of the fleet. Implementations are safe for

@@ -19,8 +19,9 @@ type Machine struct {
 	VCPUs    int     `json:"vcpus"`
 	Slots    int     `json:"slots"`
 	Speed    float64 `json:"speed"`
-	Price    Money   `json:"price"`    // an hour
-	Reserved Money   `json:"reserved"` // an hour, against the budget: the price on demand
+	Price    Money   `json:"price"`              // an hour
+	Reserved Money   `json:"reserved"`           // an hour, against the budget: the price on demand
+	Unpriced bool    `json:"unpriced,omitempty"` // nobody knows what it costs: Price is 0 and the books are without it
 
 	Requested time.Time `json:"requested"`
 	Launched  time.Time `json:"launched,omitzero"` // it is paid from here on

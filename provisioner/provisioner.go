@@ -38,15 +38,16 @@ type InstanceID string
 // Instance is one machine as the provider sees it.
 type Instance struct {
 	ID       InstanceID `json:"id"`
-	Launch   string     `json:"launch"`            // LaunchRequest.ID it answers; "": none that is known
-	Pool     Pool       `json:"pool"`              // where it really is
-	Slots    int        `json:"slots"`             // encodes it runs at once; 0: unknown to the provider
-	Phase    Phase      `json:"phase"`             //
-	Launched time.Time  `json:"launched"`          // it is paid from here on
-	Expires  time.Time  `json:"expires,omitzero"`  // whoever finds it later may end it
-	Epoch    int64      `json:"epoch,omitempty"`   // of the controller that asked for it
-	Reason   string     `json:"reason,omitempty"`  // why it ended or is ending, in the provider's words
-	Version  string     `json:"version,omitempty"` // of what it booted from
+	Launch   string     `json:"launch"`              // LaunchRequest.ID it answers; "": none that is known
+	Pool     Pool       `json:"pool"`                // where it really is
+	Slots    int        `json:"slots"`               // encodes it runs at once; 0: unknown to the provider
+	Phase    Phase      `json:"phase"`               //
+	Launched time.Time  `json:"launched"`            // it is paid from here on
+	Expires  time.Time  `json:"expires,omitzero"`    // whoever finds it later may end it
+	Epoch    int64      `json:"epoch,omitempty"`     // of the controller that asked for it
+	Reason   string     `json:"reason,omitempty"`    // why it ended or is ending, in the provider's words
+	Version  string     `json:"version,omitempty"`   // of what it booted from
+	OnDemand Money      `json:"on_demand,omitempty"` // an hour of its type on demand, whatever its market; 0: not known
 }
 
 // Phase is how far an instance is, as the provider tells.

@@ -280,3 +280,17 @@ func TestFleetTellsOneMachineAndWhy(t *testing.T) {
 	golden(t, "explain.txt", b.String())
 	fits(t, "explain", b.String())
 }
+
+// A machine whose price nobody knows is not shown as one that costs nothing.
+func TestFleetOfUnknownPrice(t *testing.T) {
+	f := small()
+	m := &f.standing.Machines[0]
+	m.Unpriced, m.Price, m.Reserved = true, 0, 0
+	for _, c := range []struct{ args, want string }{
+		{"fleet", "  ?  "}, {"fleet", "price unknown"}, {"fleet -o wide", "  ?  "}, {"fleet show " + m.ID, "price unknown"}, {"fleet show " + m.ID + " --json", `"price_unknown": true`},
+	} {
+		if code, out, errs := ask(t, f, strings.Fields(c.args)...); code != 0 || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %d %s without %q:\n%s", c.args, code, errs, c.want, out)
+		}
+	}
+}

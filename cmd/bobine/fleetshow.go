@@ -27,6 +27,9 @@ func machineReport(w io.Writer, m api.FleetMachine, now time.Time) {
 	if m.Ended != nil {
 		cost = fmt.Sprintf("%s/h, %s in all", usd(m.Price), usd(m.Cost))
 	}
+	if m.Unpriced {
+		cost = "price unknown: it is not in the books"
+	}
 	row(w, "cost", cost)
 	if m.Odd != "" {
 		row(w, "odd", m.Odd)

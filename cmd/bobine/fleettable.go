@@ -77,7 +77,7 @@ func machineTable(w io.Writer, some, all []api.FleetMachine, now time.Time) {
 	names := shortNames(all)
 	for _, m := range some {
 		rows = append(rows, []string{
-			names[m.ID], stateText(m), fit(m.Type, 12), string(m.Market), strings.TrimPrefix(usd(m.Price), "$"), age(now.Sub(m.Requested)), does(m, now),
+			names[m.ID], stateText(m), fit(m.Type, 12), string(m.Market), strings.TrimPrefix(dear(m, m.Price), "$"), age(now.Sub(m.Requested)), does(m, now),
 		})
 	}
 	room := room(rows)
@@ -111,6 +111,14 @@ func tail(s string, n int) string {
 		return string(r)
 	}
 	return "…" + string(r[len(r)-n+1:])
+}
+
+// dear is an amount that a machine costs; "?" where nobody knows.
+func dear(m api.FleetMachine, amount float64) string {
+	if m.Unpriced {
+		return "?"
+	}
+	return usd(amount)
 }
 
 func stateText(m api.FleetMachine) string {
@@ -188,7 +196,7 @@ func wideTable(w io.Writer, all []api.FleetMachine, now time.Time) {
 		}
 		rows = append(rows, []string{
 			clean(m.ID), clean(string(m.Instance)), string(m.State), age(now.Sub(m.Since)), clean(m.Type), clean(m.Zone), string(m.Market),
-			strings.TrimPrefix(usd(m.Price), "$"), usd(m.Cost), age(now.Sub(m.Requested)), used(m.State, m.Busy, m.Slots), heard,
+			strings.TrimPrefix(dear(m, m.Price), "$"), dear(m, m.Cost), age(now.Sub(m.Requested)), used(m.State, m.Busy, m.Slots), heard,
 			near(m.Expires, now), clean(strings.Join(m.Tasks, ",")), clean(m.Odd), clean(cmp.Or(m.Cause, m.Why)),
 		})
 	}
@@ -204,7 +212,7 @@ func goneTable(w io.Writer, all []api.FleetMachine) {
 			ended = m.Ended.Local().Format("01-02 15:04")
 			lived = age(m.Ended.Sub(m.Requested))
 		}
-		rows = append(rows, []string{fit(names[m.ID], 19), fit(m.Type, 12), string(m.Market), lived, usd(m.Cost), ended, m.Cause})
+		rows = append(rows, []string{fit(names[m.ID], 19), fit(m.Type, 12), string(m.Market), lived, dear(m, m.Cost), ended, m.Cause})
 	}
 	room := room(rows)
 	for _, r := range rows {

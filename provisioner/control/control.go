@@ -111,6 +111,7 @@ func (t *turn) sync() {
 	t.giveUp()
 	t.count()
 	t.reap()
+	t.appraise()
 	t.show()
 	t.warn()
 	t.vanish()

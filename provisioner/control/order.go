@@ -14,11 +14,11 @@ import (
 func (t *turn) obey() {
 	orders := map[string]*provisioner.MachineOrder{}
 	for _, key := range slices.Sorted(maps.Keys(t.fleet.Orders.Machines)) {
-		m := t.find(key)
+		m, o := t.find(key), t.fleet.Orders.Machines[key]
 		if m != nil {
-			orders[m.ID] = t.fleet.Orders.Machines[key]
+			orders[m.ID] = o
 		} else if _, stranger := t.instances[provisioner.InstanceID(key)]; !stranger || t.holders[provisioner.InstanceID(key)] != nil {
-			t.done = append(t.done, key)
+			t.done[key] = *o
 		}
 	}
 	for _, m := range t.machines {

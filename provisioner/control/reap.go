@@ -101,7 +101,7 @@ func (t *turn) adopt(i provisioner.Instance, s provisioner.State) *provisioner.M
 	sign, o := t.signs[i.ID], t.offers[i.Pool]
 	m := &provisioner.Machine{
 		ID: cmp.Or(i.Launch, "found") + "." + string(i.ID), Launch: i.Launch, Instance: i.ID, Pool: i.Pool, State: s, Since: t.now,
-		VCPUs: o.VCPUs, Slots: cmp.Or(i.Slots, sign.Slots, o.Slots, 1), Speed: cmp.Or(o.Speed, 1), Price: o.Price, Reserved: max(o.OnDemand, o.Price),
+		VCPUs: o.VCPUs, Slots: cmp.Or(i.Slots, sign.Slots, o.Slots, 1), Speed: cmp.Or(o.Speed, 1), Unpriced: true,
 		Requested: i.Launched, Launched: i.Launched, Expires: i.Expires,
 		Why: whyAdopted, Trail: []provisioner.Step{{At: t.now, State: s, Why: whyAdopted}},
 	}
@@ -116,7 +116,40 @@ func (t *turn) adopt(i provisioner.Instance, s provisioner.State) *provisioner.M
 	}
 	t.add(m)
 	t.touch(m)
+	t.price(m)
 	return m
+}
+
+// appraise prices those that were adopted before anybody knew their price.
+func (t *turn) appraise() {
+	for _, m := range t.machines {
+		if m.Unpriced {
+			t.price(m)
+		}
+		if m.Unpriced {
+			t.alarm("price", "Machine %s is a %s, whose price is not known: what it costs is not in the books.", m.ID, m.Pool.Type)
+		}
+	}
+}
+
+// price takes the price of a machine's own pool, else what its type costs on
+// demand: of a pool that is not offered that is the most it can cost.
+func (t *turn) price(m *provisioner.Machine) {
+	if o, ok := t.offers[m.Pool]; ok {
+		m.Price, m.Reserved, m.Unpriced = o.Price, max(o.OnDemand, o.Price), false
+		t.touch(m)
+		return
+	}
+	onDemand := t.instances[m.Instance].OnDemand
+	for _, o := range t.seen.offers.value {
+		if o.Type == m.Pool.Type {
+			onDemand = o.OnDemand
+		}
+	}
+	if onDemand > 0 {
+		m.Price, m.Reserved, m.Unpriced = onDemand, onDemand, false
+		t.touch(m)
+	}
 }
 
 // endOrphans ends those that were orphans a turn ago and are not heard since.

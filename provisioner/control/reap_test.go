@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -93,6 +94,51 @@ func TestReborn(t *testing.T) {
 	m := turn.machines[0]
 	if m.ID == "l.0" || m.Version != 0 || !m.Launched.Equal(ago(3*time.Minute)) || m.Launch != "l" {
 		t.Errorf("%+v", m)
+	}
+}
+
+// What was found running costs what its pool is offered for, else what its
+// type costs on demand, else nobody knows, and the fleet says so until it does.
+func TestPriceOfFound(t *testing.T) {
+	elsewhere := provisioner.Pool{Type: spotA.Type, Zone: "z", Market: provisioner.Spot}
+	unheard := provisioner.Pool{Type: "x9.large", Zone: "a", Market: provisioner.Spot}
+	for _, c := range []struct {
+		intent   string
+		pool     provisioner.Pool
+		told     provisioner.Money
+		price    provisioner.Money
+		unpriced bool
+	}{
+		{"its pool is offered", spotA, 0, 200_000, false},
+		{"its type is offered elsewhere", elsewhere, 0, 580_000, false},
+		{"its provider knows its type", unheard, 70_000, 70_000, false},
+		{"nobody knows it", unheard, 0, 0, true},
+	} {
+		found := strangers(1, time.Hour)
+		found[0].Pool, found[0].OnDemand = c.pool, c.told
+		offers, err := newWorld(1).Offers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn := sight{list: found, signs: sign(time.Second, 1, false), edit: func(t *turn) {
+			for _, o := range offers {
+				t.offers[o.Pool] = o
+			}
+			t.seen.offers.value = offers
+		}}.turn()
+		turn.sync()
+		m := turn.machines[0]
+		told := slices.ContainsFunc(turn.trouble, func(r provisioner.Reason) bool { return r.Code == "price" })
+		if m.Price != c.price || m.Unpriced != c.unpriced || told != c.unpriced || m.Price > m.Reserved {
+			t.Errorf("%s: %v an hour, %v reserved, unpriced %v, told %v", c.intent, m.Price, m.Reserved, m.Unpriced, told)
+		}
+		if !c.unpriced {
+			continue
+		}
+		turn.offers[unheard] = provisioner.Offer{Pool: unheard, Price: 30_000, OnDemand: 90_000}
+		if turn.appraise(); m.Price != 30_000 || m.Reserved != 90_000 || m.Unpriced {
+			t.Errorf("%s, until it is offered: %v an hour, %v reserved, unpriced %v", c.intent, m.Price, m.Reserved, m.Unpriced)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ type turn struct {
 	changed   map[string]*provisioner.Machine                 // to be written
 	pools     map[provisioner.Pool]provisioner.Health         // to be written
 	book      map[string]provisioner.Money                    // to be written
-	done      []string                                        // to be written
+	done      map[string]provisioner.MachineOrder             // to be written
 	actions   []provisioner.Action
 	trouble   []provisioner.Reason
 	stale     []string
@@ -47,6 +47,7 @@ func newTurn(m *memoir, now time.Time, p plan.Policy, f provisioner.Fleet) *turn
 		changed:   map[string]*provisioner.Machine{},
 		pools:     map[provisioner.Pool]provisioner.Health{},
 		book:      map[string]provisioner.Money{},
+		done:      map[string]provisioner.MachineOrder{},
 		stale:     m.seen.stale(now),
 	}
 	for i := range f.Machines {
@@ -190,7 +191,7 @@ func (t *turn) written() {
 		}
 		t.fleet.Spent[day] += sum
 	}
-	t.changed, t.done = map[string]*provisioner.Machine{}, nil
+	t.changed, t.done = map[string]*provisioner.Machine{}, map[string]provisioner.MachineOrder{}
 	t.pools, t.book = map[provisioner.Pool]provisioner.Health{}, map[string]provisioner.Money{}
 }
 

@@ -57,6 +57,7 @@ func (p *Provider) instance(i types.Instance) provisioner.Instance {
 		Launched: aws.ToTime(i.LaunchTime),
 		Version:  aws.ToString(i.ImageId),
 	}
+	out.OnDemand = p.known(out.Pool.Type)
 	if i.Placement != nil {
 		out.Pool.Zone = aws.ToString(i.Placement.AvailabilityZone)
 	}

@@ -72,7 +72,7 @@ func TestList(t *testing.T) {
 	i := all[made[0]]
 	want := provisioner.Instance{
 		ID: made[0], Launch: "a", Pool: spotB, Slots: 16, Phase: running, Launched: newClock().now,
-		Expires: request("a", 1).Expires, Epoch: 3, Version: "1",
+		Expires: request("a", 1).Expires, Epoch: 3, Version: "1", OnDemand: provisioner.Dollars(0.58),
 	}
 	if i != want {
 		t.Errorf("%+v, want %+v", i, want)
@@ -81,6 +81,24 @@ func TestList(t *testing.T) {
 	if all := list(t, p); len(all) != 2 {
 		t.Errorf("%v: want those that run alone", all)
 	}
+}
+
+// A list tells what each type costs on demand, as far as that is known by then.
+func TestListTellsPrices(t *testing.T) {
+	region(t, ec2d.Options{Prices: map[string]float64{c7g: 0.6789}})
+	p := provider(t, func(o *ec2.Options) {
+		o.Region, o.Types = "eu-west-3", []ec2.Type{{Name: c7g}, {Name: c6a, Price: provisioner.Dollars(1.5)}}
+	})
+	a, b := launch(t, p, request("a", 1, spotA))[0].ID, launch(t, p, request("b", 1, deB))[0].ID
+	prices := func(wantA, wantB float64) {
+		t.Helper()
+		if all := list(t, p); all[a].OnDemand != provisioner.Dollars(wantA) || all[b].OnDemand != provisioner.Dollars(wantB) {
+			t.Errorf("told are %v and %v, want %v and %v", all[a].OnDemand, all[b].OnDemand, wantA, wantB)
+		}
+	}
+	prices(0, 1.5)
+	offers(t, p)
+	prices(0.6789, 1.5)
 }
 
 // A list that is not whole is an error: when a zone is down, and when a later

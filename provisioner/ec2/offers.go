@@ -75,6 +75,13 @@ func (r *remembered[T]) get(now time.Time, fresh, most time.Duration, ask func()
 	return value, err
 }
 
+// last is the last answer, however old; zero: there was none.
+func (r *remembered[T]) last() T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.value
+}
+
 // Offers tells each type in each zone of ours that has it, on demand and, at
 // the price of the last minutes, on spot. A type that EC2 does not have, or
 // whose price is not known, is left out: Check tells of it.

@@ -35,6 +35,25 @@ func (p *Provider) price(ctx context.Context, t Type) (provisioner.Money, error)
 	return listed, nil
 }
 
+// known is what a type costs on demand, an hour, as far as that is known
+// without asking; 0: it is not.
+func (p *Provider) known(name string) provisioner.Money {
+	for _, t := range p.o.Types {
+		if t.Name == name && t.Price > 0 {
+			return t.Price
+		}
+	}
+	if byTable, ok := Price(name); ok && p.o.Region == PricesRegion {
+		return byTable
+	}
+	for _, k := range p.catalogue.kinds.last() {
+		if k.name == name {
+			return k.price
+		}
+	}
+	return 0
+}
+
 // listed asks the price list for Linux on shared hardware.
 func (p *Provider) listed(ctx context.Context, name string) (provisioner.Money, error) {
 	in := &pricing.GetProductsInput{ServiceCode: aws.String("AmazonEC2"), FormatVersion: aws.String("aws_v1")}

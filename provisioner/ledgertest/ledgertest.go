@@ -16,9 +16,16 @@ import (
 	"bobine/provisioner"
 )
 
+// ordered is a ledger whose operators give orders beside the controller.
+type ordered interface {
+	provisioner.Ledger
+	// Order lets fn change the orders, all or nothing.
+	Order(ctx context.Context, fn func(*provisioner.Orders) error) error
+}
+
 // Ledger runs the suite. open gives a ledger in which nothing was ever
 // written, and cleans up after the test.
-func Ledger(t *testing.T, open func(t *testing.T) provisioner.Ledger) {
+func Ledger[L ordered](t *testing.T, open func(t *testing.T) L) {
 	for _, c := range []struct {
 		intent string
 		test   func(*testing.T, *reach)
@@ -36,11 +43,12 @@ func Ledger(t *testing.T, open func(t *testing.T) provisioner.Ledger) {
 		{"a deposed leader writes nothing", deposed},
 		{"what is spent adds up, and two months are told", spent},
 		{"pools and memory are changed one by one", pools},
+		{"an order that is carried out goes, and one that was given meanwhile stays", orders},
 		{"gone machines are told for an hour", gone},
 		{"a cancelled call says so", cancelled},
 	} {
 		t.Run(c.intent, func(t *testing.T) {
-			r := &reach{T: t, Ledger: open(t), ctx: t.Context(), now: time.Now().UTC().Truncate(time.Second)}
+			r := &reach{T: t, ordered: open(t), ctx: t.Context(), now: time.Now().UTC().Truncate(time.Second)}
 			c.test(t, r)
 		})
 	}
@@ -49,7 +57,7 @@ func Ledger(t *testing.T, open func(t *testing.T) provisioner.Ledger) {
 // reach is a ledger with a moment to use it at.
 type reach struct {
 	*testing.T
-	provisioner.Ledger
+	ordered
 	ctx context.Context
 	now time.Time
 }

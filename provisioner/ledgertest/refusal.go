@@ -139,6 +139,39 @@ func pools(t *testing.T, r *reach) {
 	}
 }
 
+func orders(t *testing.T, r *reach) {
+	epoch := r.led()
+	order := func(now bool, at time.Time, keys ...string) {
+		t.Helper()
+		err := r.Order(r.ctx, func(o *provisioner.Orders) error {
+			if o.Machines == nil {
+				o.Machines = map[string]*provisioner.MachineOrder{}
+			}
+			for _, k := range keys {
+				o.Machines[k] = &provisioner.MachineOrder{Now: now, By: "ops", Note: "é", At: at}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	order(false, r.now, "launch.0", "launch.1", "launch.2")
+	read := r.fleet().Orders
+	later := r.now.Add(time.Nanosecond)
+	order(true, r.now, "launch.1")
+	order(false, later, "launch.2")
+	done := map[string]provisioner.MachineOrder{"launch.9": {By: "ops", At: r.now}}
+	for k, o := range read.Machines {
+		done[k] = *o
+	}
+	r.write(epoch, provisioner.FleetChange{Done: done})
+	got := r.fleet().Orders
+	if a, b := got.Machines["launch.1"], got.Machines["launch.2"]; len(got.Machines) != 2 || a == nil || !a.Now || b == nil || !b.At.Equal(later) {
+		t.Errorf("left are %+v, %+v of %v", a, b, got.Machines)
+	}
+}
+
 func gone(t *testing.T, r *reach) {
 	epoch := r.led()
 	r.reserve(epoch, 0, r.intent("launch.0"))

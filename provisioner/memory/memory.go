@@ -163,9 +163,11 @@ func (l *Ledger) Commit(ctx context.Context, epoch int64, c provisioner.FleetCha
 	for day, sum := range c.Book {
 		l.spent[day] += sum
 	}
-	for _, key := range c.Done {
-		delete(l.orders.Machines, key)
-		l.orders.Version++
+	for key, o := range c.Done {
+		if was := l.orders.Machines[key]; was != nil && was.Same(o) {
+			delete(l.orders.Machines, key)
+			l.orders.Version++
+		}
 	}
 	if c.Outlook != nil {
 		l.outlook = *c.Outlook
@@ -214,8 +216,9 @@ func (l *Ledger) Order(ctx context.Context, fn func(*provisioner.Orders) error) 
 	if err := fn(&o); err != nil {
 		return err
 	}
+	maps.DeleteFunc(o.Machines, func(_ string, x *provisioner.MachineOrder) bool { return x == nil })
 	o.Version++
-	l.orders = o
+	l.orders = copyOrders(o)
 	return nil
 }
 
@@ -277,5 +280,11 @@ func copyHealth(h provisioner.Health) provisioner.Health {
 
 func copyOrders(o provisioner.Orders) provisioner.Orders {
 	o.Machines = maps.Clone(o.Machines)
+	for key, x := range o.Machines {
+		if x != nil {
+			order := *x
+			o.Machines[key] = &order
+		}
+	}
 	return o
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestLedger(t *testing.T) {
-	ledgertest.Ledger(t, func(*testing.T) provisioner.Ledger { return memory.New() })
+	ledgertest.Ledger(t, func(*testing.T) *memory.Ledger { return memory.New() })
 }
 
 // The ledger shares no memory with those who write and read it.

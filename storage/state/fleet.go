@@ -148,7 +148,7 @@ type (
 		Outlook  int              `json:"outlook,omitempty"`
 		Book     map[string]int64 `json:"book,omitempty"`
 		Oldest   string           `json:"oldest,omitempty"` // day of spending that is kept
-		Done     []string         `json:"done,omitempty"`
+		Done     map[string]int   `json:"done,omitempty"`
 		Decision *decisionDoc     `json:"decision,omitempty"`
 	}
 	machineDoc struct {
@@ -227,7 +227,10 @@ func (w *fleetWriter) change(c provisioner.FleetChange) {
 	for day, x := range c.Book {
 		w.doc.Book[day] = int64(x)
 	}
-	w.doc.Done = c.Done
+	w.doc.Done = make(map[string]int, len(c.Done))
+	for name, o := range c.Done {
+		w.doc.Done[name] = w.text("the order for machine "+name, o)
+	}
 	if !now.IsZero() {
 		w.doc.Forget = now.Add(-keptGone).UnixMilli()
 		w.doc.Oldest = provisioner.Day(now.AddDate(0, 0, -keptDays))

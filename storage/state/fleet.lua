@@ -71,9 +71,13 @@ if c.oldest then
   end
 end
 
-local orders = prefix .. 'fleet:orders'
-for _, name in ipairs(c.done or {}) do
-  if redis.call('HDEL', prefix .. 'fleet:unwanted', name) == 1 then redis.call('HINCRBY', orders, 'v', 1) end
+-- An order that was given anew since it was read is not the one that is done.
+local orders, unwanted = prefix .. 'fleet:orders', prefix .. 'fleet:unwanted'
+for name, i in pairs(c.done or {}) do
+  if redis.call('HGET', unwanted, name) == text(i) then
+    redis.call('HDEL', unwanted, name)
+    redis.call('HINCRBY', orders, 'v', 1)
+  end
 end
 
 local d = c.decision

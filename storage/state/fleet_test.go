@@ -44,7 +44,7 @@ func fleet(t testing.TB, m *state.Machines, now time.Time) provisioner.Fleet {
 }
 
 func TestMachinesLedger(t *testing.T) {
-	ledgertest.Ledger(t, func(t *testing.T) provisioner.Ledger { return open(t, farm(t).Conn()).Machines() })
+	ledgertest.Ledger(t, func(t *testing.T) *state.Machines { return open(t, farm(t).Conn()).Machines() })
 }
 
 // A hundred callers that reserve at once never pass one budget together, and
@@ -321,7 +321,9 @@ func TestOrders(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Commit(ctx, epoch, provisioner.FleetChange{Done: []string{"l.3", "l.4", "l.77"}}); err != nil {
+	if err := m.Commit(ctx, epoch, provisioner.FleetChange{Done: map[string]provisioner.MachineOrder{
+		"l.3": {By: "me", At: noon}, "l.4": {By: "me", At: noon}, "l.77": {By: "me", At: noon},
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	o := fleet(t, m, noon).Orders

@@ -134,6 +134,7 @@ type FleetMachine struct {
 	VCPUs    int                    `json:"vcpus"`
 	Price    float64                `json:"price_usd_h"`
 	Cost     float64                `json:"cost_usd" doc:"Until now, or its end"`
+	Unpriced bool                   `json:"price_unknown,omitempty" doc:"Nobody knows what it costs: price and cost are told as 0"`
 
 	Requested time.Time  `json:"requested"`
 	Launched  *time.Time `json:"launched,omitempty" doc:"It is paid from here on"`

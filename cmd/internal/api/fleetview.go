@@ -113,7 +113,7 @@ func machineView(m provisioner.Machine, s *provisioner.Sign, orders provisioner.
 	v := FleetMachine{
 		ID: m.ID, Instance: m.Instance, State: m.State, Since: m.Since,
 		Type: m.Pool.Type, Zone: m.Pool.Zone, Market: m.Pool.Market, VCPUs: m.VCPUs,
-		Price: m.Price.Float(), Cost: m.Cost(m.Launched, now).Float(),
+		Price: m.Price.Float(), Cost: m.Cost(m.Launched, now).Float(), Unpriced: m.Unpriced,
 		Requested: m.Requested, Launched: moment(m.Launched), Ready: moment(m.ReadyAt), Ended: moment(m.Ended),
 		Expires: m.Expires, EndsAt: moment(m.EndsAt), Slots: m.Slots, Speed: m.Speed, Tasks: []string{},
 		Why: m.Why, Cause: m.Cause, Held: m.Held, Trail: list(m.Trail),
@@ -181,6 +181,8 @@ func odd(m provisioner.Machine, s *provisioner.Sign, held string, now time.Time)
 		return held
 	case s != nil && slices.ContainsFunc(s.Notices, func(n provisioner.Notice) bool { return n.Kind == provisioner.Rebalance }):
 		return "its provider may take it"
+	case m.Unpriced:
+		return "price unknown"
 	}
 	return ""
 }
