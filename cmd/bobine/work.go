@@ -14,7 +14,6 @@ import (
 	"bobine/cmd/internal/worker"
 	"bobine/configs"
 	"bobine/provisioner"
-	"bobine/provisioner/imds"
 )
 
 func (a *app) workCommand() *cobra.Command {
@@ -103,53 +102,26 @@ func (a *app) joining(ctx context.Context, f workFlags) (settings.Worker, <-chan
 	if err != nil {
 		return settings.Worker{}, nil, err
 	}
-	if f.slots > 0 {
-		c.Fleet.Slots = f.slots
-	}
 	s, err := settings.Join(c, version())
 	if err != nil {
 		return s, nil, exit(exitUsage, err)
 	}
-	s.GiveUp, s.Life = f.giveUp, f.life
-	if c.Fleet.Provider != configs.EC2 {
-		return s, nil, nil
+	var notices <-chan provisioner.Notice
+	if c.Fleet.Provider == configs.EC2 {
+		notices, err = worker.Rented(ctx, &s, imdsEvery, newLog(a.err, s.Log))
 	}
-	notices, err := a.rented(ctx, &s, f)
+	s.GiveUp = f.giveUp
+	if f.slots > 0 {
+		s.Slots = f.slots
+	}
+	if f.life > 0 {
+		s.Life = f.life
+	}
 	return s, notices, err
 }
 
 // imdsEvery is how often the instance's metadata is asked for notices.
 const imdsEvery = 5 * time.Second
-
-// rented asks EC2 what machine this is. One that EC2 does not know joins the
-// farm by itself all the same: nobody will end it.
-func (a *app) rented(ctx context.Context, s *settings.Worker, f workFlags) (<-chan provisioner.Notice, error) {
-	log := newLog(a.err, s.Log)
-	client := imds.New("")
-	i, err := client.Identity(ctx)
-	if errors.Is(err, imds.ErrAbsent) {
-		log.Warn("this machine is no EC2 instance: the fleet does not count it", "error", err)
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.Instance, s.Launch = string(i.Instance), i.Launch
-	if i.Slots > 0 && f.slots == 0 {
-		s.Slots = i.Slots
-	}
-	if f.life == 0 {
-		s.Life = i.Life
-	}
-	notices := make(chan provisioner.Notice)
-	go client.Watch(ctx, i.Instance, imdsEvery, func(n provisioner.Notice) {
-		select {
-		case notices <- n:
-		case <-ctx.Done():
-		}
-	}, func(err error) { log.Warn("no notice of an interruption can be heard", "error", err) })
-	return notices, nil
-}
 
 func (a *app) work(ctx context.Context, s settings.Worker, notices <-chan provisioner.Notice) error {
 	log := newLog(a.err, s.Log)

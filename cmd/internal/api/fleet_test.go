@@ -181,6 +181,22 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A machine that went within its first minute is told to cost what is booked
+// for it, also before that minute is over.
+func TestCostOfAShortLife(t *testing.T) {
+	launched := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	m := provisioner.Machine{ID: "m1.0", State: provisioner.Gone, Price: provisioner.Dollars(6), Launched: launched, Ended: launched.Add(10 * time.Second)}
+	for age, want := range map[time.Duration]float64{20 * time.Second: 0.1, time.Hour: 0.1} {
+		if got := machineView(m, nil, provisioner.Orders{}, launched.Add(age)).Cost; got != want {
+			t.Errorf("after %s it is told to have cost %v, want %v", age, got, want)
+		}
+	}
+	m.State, m.Ended = provisioner.Ready, time.Time{}
+	if got := machineView(m, nil, provisioner.Orders{}, launched.Add(6*time.Second)).Cost; got != 0.01 {
+		t.Errorf("one that lives is told to cost %v, want what it came to", got)
+	}
+}
+
 func TestShutPools(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	a, b := provisioner.Pool{Type: "a", Zone: "z", Market: provisioner.Spot}, provisioner.Pool{Type: "b", Zone: "z", Market: provisioner.Spot}

@@ -113,7 +113,7 @@ func machineView(m provisioner.Machine, s *provisioner.Sign, orders provisioner.
 	v := FleetMachine{
 		ID: m.ID, Instance: m.Instance, State: m.State, Since: m.Since,
 		Type: m.Pool.Type, Zone: m.Pool.Zone, Market: m.Pool.Market, VCPUs: m.VCPUs,
-		Price: m.Price.Float(), Cost: m.Cost(m.Launched, now).Float(), Unpriced: m.Unpriced,
+		Price: m.Price.Float(), Cost: m.Cost(m.Launched, billed(m, now)).Float(), Unpriced: m.Unpriced,
 		Requested: m.Requested, Launched: moment(m.Launched), Ready: moment(m.ReadyAt), Ended: moment(m.Ended),
 		Expires: m.Expires, EndsAt: moment(m.EndsAt), Slots: m.Slots, Speed: m.Speed, Tasks: []string{},
 		Why: m.Why, Cause: m.Cause, Held: m.Held, Trail: list(m.Trail),
@@ -128,6 +128,15 @@ func machineView(m provisioner.Machine, s *provisioner.Sign, orders provisioner.
 	}
 	v.Odd = odd(m, s, v.Held, now)
 	return v
+}
+
+// billed is until when a machine is paid for: one that went at once costs its
+// least time from its end on, as it is booked.
+func billed(m provisioner.Machine, now time.Time) time.Time {
+	if least := m.Launched.Add(provisioner.MinBilled); !m.Paid() && now.Before(least) {
+		return least
+	}
+	return now
 }
 
 // wish is an operator's that the controller has not taken up yet.

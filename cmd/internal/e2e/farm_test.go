@@ -33,6 +33,7 @@ const (
 
 	profileEnv = "BOBINE_TEST_PROFILE" // of the farm in another process
 	copiesEnv  = "BOBINE_TEST_COPIES"  // likewise: a place of second copies
+	settledEnv = "BOBINE_TEST_SETTLED" // likewise: it has its settings from BOBINE_… variables
 )
 
 func TestMain(m *testing.M) {
@@ -73,7 +74,14 @@ func runWorker(ctx context.Context) error {
 }
 
 func runFarm(ctx context.Context) error {
-	c, err := controller.New(ctx, controller.Options{Config: config(os.Getenv(asFarm)), Version: "test", Log: quiet(), Work: work})
+	settled := config(os.Getenv(asFarm))
+	if os.Getenv(settledEnv) != "" {
+		var err error
+		if settled, err = configs.Load("", os.Environ()); err != nil {
+			return err
+		}
+	}
+	c, err := controller.New(ctx, controller.Options{Config: settled, Version: "test", Log: quiet(), Work: work})
 	if err != nil {
 		return err
 	}

@@ -52,16 +52,23 @@ func pidOf(t *testing.T, j api.Job) int {
 	t.Helper()
 	for _, task := range j.Tasks {
 		if task.State == queue.Running {
-			parts := strings.Split(task.Worker, "-") // host-pid-start
-			pid, err := strconv.Atoi(parts[len(parts)-2])
-			if err != nil {
-				t.Fatalf("worker %q: %v", task.Worker, err)
+			if pid := pidIn(task.Worker); pid > 0 {
+				return pid
 			}
-			return pid
 		}
 	}
 	t.Fatal("no task runs")
 	return 0
+}
+
+// pidIn is the process in a worker's name, host-pid-start; 0: there is none.
+func pidIn(worker string) int {
+	parts := strings.Split(worker, "-")
+	pid, err := strconv.Atoi(parts[max(0, len(parts)-2)])
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 // A worker killed in the middle of a film costs one chunk for each of its

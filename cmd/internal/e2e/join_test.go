@@ -19,6 +19,7 @@ import (
 	"bobine/cmd/internal/stores"
 	"bobine/cmd/internal/worker"
 	"bobine/configs"
+	"bobine/provisioner"
 	"bobine/queue"
 	"bobine/storage/s3/s3d"
 	"bobine/storage/state/redisd"
@@ -33,10 +34,17 @@ func runJoiner(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var notices <-chan provisioner.Notice
+	if c.Fleet.Provider == configs.EC2 {
+		if notices, err = worker.Rented(ctx, &s, 200*time.Millisecond, quiet()); err != nil {
+			return err
+		}
+	}
 	w, err := worker.New(s, quiet())
 	if err != nil {
 		return err
 	}
+	w.Heed(notices)
 	return w.Run(ctx)
 }
 

@@ -35,6 +35,8 @@ type Options struct {
 	Quiet    bool                                          // a repeated launch answers nothing, else the first instances
 	Refuse   map[provisioner.Pool]string                   // error codes by pool
 	Sees     func(action string, form map[string][]string) // is told of each call before it is carried out; nil: nobody
+	Boots    func(provisioner.InstanceID)                  // is told of each instance that begins; nil: nobody
+	Ends     func(provisioner.InstanceID)                  // is told of each instance that ends, whoever ended it; nil: nobody
 }
 
 // Bucket is the token bucket that throttles an action.
@@ -61,6 +63,14 @@ type Server struct {
 	room      map[provisioner.Pool]int
 	made      int
 	requests  []Request
+	news      []news // to be told once the lock is open
+	services  []*http.Server
+}
+
+// news is an instance that began or ended, and who is told.
+type news struct {
+	tell func(provisioner.InstanceID)
+	id   string
 }
 
 // Request is one call as it came.
@@ -110,7 +120,28 @@ func Start(o Options) (*Server, error) {
 }
 
 // Close ends the server and its connections.
-func (s *Server) Close() error { return s.http.Close() }
+func (s *Server) Close() error {
+	s.mu.Lock()
+	services := s.services
+	s.mu.Unlock()
+	errs := []error{s.http.Close()}
+	for _, own := range services {
+		errs = append(errs, own.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// open gives the lock back and tells the news.
+func (s *Server) open() {
+	all := s.news
+	s.news = nil
+	s.mu.Unlock()
+	for _, n := range all {
+		if n.tell != nil {
+			n.tell(provisioner.InstanceID(n.id))
+		}
+	}
+}
 
 // Env is what a process or a test sets to reach the double by the SDK's chain,
 // and nothing else by mistake.
@@ -151,7 +182,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.requests = append(s.requests, Request{action, r.PostForm})
 	found, lost, err := s.act(action, form(r.PostForm))
-	s.mu.Unlock()
+	s.open()
 	if lost {
 		panic(http.ErrAbortHandler) // the connection ends without an answer
 	}

@@ -48,9 +48,21 @@ func (s *Server) Stop(id provisioner.InstanceID) {
 
 // Interrupt takes a spot instance away.
 func (s *Server) Interrupt(id provisioner.InstanceID) {
-	s.change(id, func(i *instance) {
-		i.ended, i.code, i.why = s.o.Now(), "Server.SpotInstanceTermination", "Server.SpotInstanceTermination: Spot instance termination"
-	})
+	s.change(id, func(i *instance) { s.end(i, "Server.SpotInstanceTermination", "Spot instance termination") })
+}
+
+// PowerOff has an instance power itself off, where the launch template says
+// that this ends it.
+func (s *Server) PowerOff(id provisioner.InstanceID) {
+	s.change(id, func(i *instance) { s.end(i, "Client.InstanceInitiatedShutdown", "Instance initiated shutdown") })
+}
+
+// end ends an instance that has not ended.
+func (s *Server) end(i *instance, code, why string) {
+	if i.ended.IsZero() {
+		i.ended, i.code, i.why = s.o.Now(), code, code+": "+why
+		s.news = append(s.news, news{s.o.Ends, i.id})
+	}
 }
 
 // Tag sets a tag of an instance.
@@ -60,7 +72,7 @@ func (s *Server) Tag(id provisioner.InstanceID, key, value string) {
 
 func (s *Server) change(id provisioner.InstanceID, how func(*instance)) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.open()
 	if i := s.find(string(id)); i != nil {
 		how(i)
 	}

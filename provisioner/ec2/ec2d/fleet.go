@@ -19,6 +19,7 @@ type instance struct {
 	tags        map[string]string
 	launched    time.Time
 	ended       time.Time // zero: it lives
+	taken       time.Time // told by its metadata; zero: nothing is
 	stopped     bool
 	protected   bool
 	hangs       bool
@@ -195,6 +196,7 @@ func (s *Server) create(o order, p provisioner.Pool, n int) []string {
 			s.room[p]--
 		}
 		s.instances = append(s.instances, i)
+		s.news = append(s.news, news{s.o.Boots, i.id})
 		ids = append(ids, i.id)
 	}
 	return ids

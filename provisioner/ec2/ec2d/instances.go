@@ -151,9 +151,7 @@ func (s *Server) terminateInstances(f form) (any, error) {
 	for _, id := range ids {
 		i := s.find(id)
 		c := change{ID: id, Before: s.state(i)}
-		if i.ended.IsZero() {
-			i.ended, i.code, i.why = s.o.Now(), "Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"
-		}
+		s.end(i, "Client.UserInitiatedShutdown", "User initiated shutdown")
 		if f.get("SkipOsShutdown") == "true" {
 			i.hangs = false
 		}
