@@ -73,7 +73,7 @@ func New(ctx context.Context, o Options) (*Stack, error) {
 func (s *Stack) Parameters(ctx context.Context) (map[string]string, error) {
 	found, err := s.look(ctx)
 	if err != nil || found == nil {
-		return nil, err
+		return nil, fault(err)
 	}
 	out := map[string]string{}
 	for _, p := range found.Parameters {
