@@ -92,12 +92,16 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// scout is the name of a film that is probed first.
+const scout = "scout 3"
+
 // Order keeps apart what it must within the 53 bits of its number.
 func TestOrder(t *testing.T) {
 	far := 4000 * 24 * time.Hour
 	inOrder := []queue.Task{
 		wait("a", "bumped", far, isRush, isBumped),
 		wait("a", "rush", far, isRush),
+		wait("a", scout, time.Hour, func(t *queue.Task) { t.Kind, t.Chunks = queue.KindProbe, 0 }),
 		wait("a", "long ago", -far/4),
 		wait("a", "trailer", time.Hour, func(t *queue.Task) { t.Chunks = 1 }),
 		wait("a", "film", time.Hour, func(t *queue.Task) { t.Chunks = 2 }),

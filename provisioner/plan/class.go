@@ -20,8 +20,8 @@ type class struct {
 	rush     bool
 }
 
-// doubt is what part of a guess counts as there: probes are the first to run,
-// and tell in a minute or two.
+// doubt is what part of a guess counts as there: the first probes tell in a
+// minute or two how good it is.
 const doubt = 4
 
 // classesOf puts the demand together by minutes of deadlines, the earliest

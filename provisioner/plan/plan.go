@@ -18,7 +18,7 @@ type Demand struct {
 	Tasks    int           // that could run at once
 	Likely   float64       // seconds of one slot of speed 1 that are left, as likely as not
 	Surely   float64       // the same, almost surely
-	Guessed  float64       // of Likely: of films that no probe has seen yet, so that it may be off by times
+	Guessed  float64       // of Likely: what no probe vouches for yet, so that it may be off by times
 	Chain    time.Duration // from start to end it takes so long, however many slots there are
 	Rush     bool          // it does not wait for company
 }

@@ -48,7 +48,7 @@ func (c *Controller) openFleet(ctx context.Context, work func() (*exec.Cmd, erro
 }
 
 // aTask is about how long a task takes of a slot.
-const aTask = time.Minute
+const aTask = 45 * time.Second
 
 // policy is what the configuration says of the fleet. Worker processes cost
 // nothing and start at once, so that nothing waits for company and nothing is
