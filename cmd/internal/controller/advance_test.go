@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -289,5 +290,27 @@ func TestAdvanceWithoutProfile(t *testing.T) {
 	f.want(queue.Failed)
 	if f.v.job.Error == nil || f.v.job.Error.Message != "no such profile" {
 		t.Errorf("the job says %+v", f.v.job.Error)
+	}
+}
+
+// Every job is looked at in its turn, however many there are.
+func TestAfter(t *testing.T) {
+	seen, last := map[string]int{}, ""
+	for range 6 {
+		got := after([]string{"e", "c", "a", "d", "b"}, last, 2)
+		for _, id := range got {
+			seen[id]++
+		}
+		last = got[len(got)-1]
+	}
+	want := map[string]int{"a": 3, "b": 3, "c": 2, "d": 2, "e": 2}
+	if !maps.Equal(seen, want) {
+		t.Errorf("looked at %v, want %v", seen, want)
+	}
+	if got := after(nil, "x", 2); len(got) > 0 {
+		t.Errorf("of none: %v", got)
+	}
+	if got := after([]string{"a"}, "a", 2); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("of one: %v", got)
 	}
 }

@@ -76,11 +76,12 @@ type Controller struct {
 	listener net.Listener
 	token    string
 
-	conn    state.Conn
-	place   string // of the store
-	scratch string
-	poke    chan struct{} // wakes the loop
-	looked  time.Time     // when every job under way was looked at last
+	conn     state.Conn
+	place    string // of the store
+	scratch  string
+	poke     chan struct{} // wakes the loop
+	looked   time.Time     // when every job under way was looked at last
+	lookedAt string        // the last job looked at then
 
 	stopping   chan struct{}
 	background errgroup.Group

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"bobine/queue"
@@ -96,11 +97,16 @@ func slotsOf(beats []queue.Beat) int {
 // dropQuiet is how long at least no film joins a drop before its end is told.
 const dropQuiet = 10 * time.Minute
 
-// lookAll is how often every job under way is looked at, moved or not.
-const lookAll = 30 * time.Second
+const (
+	// lookAround is how often jobs under way are looked at, moved or not.
+	lookAround = 30 * time.Second
+
+	// lookMost is how many of them at once: a festival's turn comes in minutes.
+	lookMost = 200
+)
 
 // advanceAll moves the jobs of which a task ended, and now and then looks at
-// all that are under way: an error may have kept one from going on.
+// others that are under way: an error may have kept one from going on.
 func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	moves, err := c.ledger.Moved(ctx, 256)
 	if err != nil {
@@ -119,7 +125,7 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	if err := c.ledger.Settle(ctx, settled...); err != nil {
 		return err
 	}
-	if now.Sub(c.looked) < lookAll {
+	if now.Sub(c.looked) < lookAround {
 		return nil
 	}
 	if err := c.tellDrops(ctx, now, max(dropQuiet, c.config.Arrivals.Burst)); err != nil {
@@ -132,13 +138,25 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	for _, id := range after(ids, c.lookedAt, lookMost) {
 		if _, err := c.advanceJob(ctx, id, now); err != nil {
 			return err
 		}
+		c.lookedAt = id
 	}
 	c.looked = now
 	return nil
+}
+
+// after picks up to n of the ids that follow on the last one, and begins anew
+// behind the end.
+func after(ids []string, last string, n int) []string {
+	slices.Sort(ids)
+	i, found := slices.BinarySearch(ids, last)
+	if found {
+		i++
+	}
+	return slices.Concat(ids[i:], ids[:i])[:min(n, len(ids))]
 }
 
 // advanceJob moves one job as far as it goes. The first result is false when
