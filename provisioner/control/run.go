@@ -12,20 +12,21 @@ import (
 
 const (
 	tick     = 10 * time.Second
-	debounce = time.Second      // a turn waits so long for more to happen
+	debounce = time.Second      // a turn that follows on another waits so long for more to happen
 	patience = 10 * time.Second // and no longer than so long
 	parting  = 2 * time.Second  // to give the lease back
 )
 
-// Run takes a turn every ten seconds, and soon after wake tells that something
-// happened, until ctx ends. Then it gives the lease back. While another leads,
-// it waits for its turn.
+// Run takes a turn every ten seconds, and when wake tells that something
+// happened: at once where nothing did for a while, else together with what
+// follows soon after. When ctx ends, it gives the lease back. While another
+// leads, it waits for its turn.
 func (c *Controller) Run(ctx context.Context, wake <-chan struct{}) error {
 	defer c.resign(ctx)
 	next := time.NewTimer(0)
 	defer next.Stop()
 	due := time.Now()
-	var first time.Time // wake since the last turn
+	var last, first time.Time // turn; wake since then
 	for {
 		select {
 		case <-ctx.Done():
@@ -38,11 +39,15 @@ func (c *Controller) Run(ctx context.Context, wake <-chan struct{}) error {
 			now := time.Now()
 			if first.IsZero() {
 				first = now
+				if now.Sub(last) > debounce {
+					due = now
+				}
 			}
 			next.Reset(max(0, min(due.Sub(now), first.Add(patience).Sub(now), debounce)))
 		case <-next.C:
 			c.turn(ctx)
-			first, due = time.Time{}, time.Now().Add(tick)
+			last, first = time.Now(), time.Time{}
+			due = last.Add(tick)
 			next.Reset(tick)
 		}
 	}

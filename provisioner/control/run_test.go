@@ -81,12 +81,15 @@ func TestRunTicks(t *testing.T) {
 	})
 }
 
-// A wake brings a turn after a second of rest, and the tick counts from there.
+// A wake brings a turn at once, those after it another after a second of rest,
+// and the tick counts from there.
 func TestRunWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, wake := &still{}, make(chan struct{})
 		s.run(t, memory.New(), wake, func() {
 			<-time.After(3 * sec)
+			wake <- struct{}{}
+			<-time.After(sec / 4)
 			wake <- struct{}{}
 			<-time.After(sec / 2)
 			wake <- struct{}{}
@@ -94,7 +97,7 @@ func TestRunWakes(t *testing.T) {
 			close(wake) // who wakes may end before
 			<-time.After(10 * sec)
 		})
-		s.want(t, 0, 4500*time.Millisecond, 14500*time.Millisecond, 24500*time.Millisecond)
+		s.want(t, 0, 3*sec, 4750*time.Millisecond, 14750*time.Millisecond, 24750*time.Millisecond)
 	})
 }
 
