@@ -60,7 +60,7 @@ const (
 
 	// crowd is how many machines are more than anybody wants to look at where
 	// larger ones would do.
-	crowd = 40
+	crowd = 80
 
 	// few of the smallest machines need not be spread.
 	few = 6

@@ -15,6 +15,7 @@ const (
 	soundLoad    = 0.03 // the same, of the one task that does all sound
 	endLoad      = 0.04 // of verify, publish and back-up, which follow each other
 	endFixed     = 10
+	aTask        = 45 // as the farm assumes, see plan.Policy
 	probeLeast   = 2
 	probeMost    = 6
 	fetch        = 0.5 // to start a task and to read its part of the source

@@ -30,6 +30,7 @@ const (
 // film is one source. Its tasks are numbered: chunks from 0, then the sound.
 type film struct {
 	drop     *drop
+	partner  int
 	arrived  float64
 	deadline float64
 	cancel   float64 // cancelled then; 0: never
@@ -87,6 +88,14 @@ func (f *film) total() float64 {
 	return sum + f.chunkSum() + (soundLoad+endLoad)*f.seconds + endFixed
 }
 
+// starts is how many tasks it takes at least, each of which has to begin.
+func (f *film) starts() float64 {
+	if f.corrupt {
+		return 1
+	}
+	return float64(f.n) + 3 // its probe, its sound and its end
+}
+
 func (f *film) chunkSum() float64 {
 	t := chunks()
 	from := f.seed % chunkTable
@@ -99,6 +108,10 @@ func (f *film) chunkSum() float64 {
 	}
 	return factor*chunkSeconds*f.load + f.chunkWork(f.n-1)
 }
+
+// scout tells whether its probe goes ahead of others' chunks, as that of one
+// film in four does: see queue.Scout.
+func (f *film) scout() bool { return f.phase == waiting && !f.rush && f.seed%4 == 0 }
 
 // ready tells how many tasks could start now.
 func (f *film) ready() int32 {
@@ -136,29 +149,31 @@ func (f *film) enter(p phase, at float64) {
 	f.left = f.tasks()
 }
 
-// estimate is what the farm believes is left of the film: as likely as not,
+// left is what the farm believes is left of the film: as likely as not,
 // and almost surely.
-type estimate struct {
+type left struct {
 	likely, surely float64
 	guessed        float64 // of likely: before the probe
 	chain          float64 // what must happen one after the other
 	tasks          int     // that could run at once
 }
 
-// left is estimated as queue/estimate does it: by size before the probe, by
-// chunk after it, corrected by the chunks that are done.
-func (f *film) estimate(p prior) estimate {
+// estimate tells what is left as queue/estimate does it: by size before the
+// probe, by chunk after it, corrected by the chunks that are done.
+func (f *film) estimate(p prior, h hint) left {
 	const slow = 1.6 // a bad chunk beside the mean
 	end := endFixed + endLoad*f.seconds
 	switch f.phase {
 	case waiting:
-		e := estimate{likely: f.bytes * p.likely, surely: f.bytes * p.surely, guessed: f.bytes * p.likely}
-		e.tasks = 1 // its probe: how it will be cut is not known
+		e := left{likely: h.factor * f.bytes * p.likely}
+		e.guessed = (1 - h.trust) * e.likely
+		e.surely = e.likely * math.Exp(max(0.3, (1-h.trust)*math.Log(p.surely/p.likely)))
+		e.tasks = 1 + int(h.trust*e.likely/aTask) // its probe: how it will be cut is not known
 		e.chain = probeMost + 90 + e.surely/50
 		return e
 	case ending:
 		rest := max(end-f.running, 1)
-		return estimate{likely: rest, surely: 1.2 * rest, chain: rest, tasks: 1}
+		return left{likely: rest, surely: 1.2 * rest, chain: rest, tasks: 1}
 	}
 	done, sound := float64(f.done), 0.0
 	if f.left > f.n-f.done {
@@ -176,5 +191,5 @@ func (f *film) estimate(p prior) estimate {
 	wide := 0.67
 	common := 0.7 * wide / math.Sqrt(1+done)
 	surely := likely * math.Exp(math.Hypot(common, wide/math.Sqrt(max(n, 1))))
-	return estimate{likely: likely + end, surely: surely + 1.2*end, chain: max(slow*chunk, sound) + end, tasks: int(f.left)}
+	return left{likely: likely + end, surely: surely + 1.2*end, chain: max(slow*chunk, sound) + end, tasks: int(f.left)}
 }

@@ -94,6 +94,7 @@ func (m *machine) begin(w *world, s *slot, end float64) bool {
 	s.film, s.from = f, at
 	s.task, s.again = f.take()
 	s.until = at + fetch + f.work(s.task)/m.pool.kind.speed
+	w.ready.first() // it leaves now if that was all: its place may be another later
 	m.busy++
 	return true
 }

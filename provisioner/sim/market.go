@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"time"
 
@@ -133,27 +134,63 @@ func (p *pool) offer(at float64, boot, slow time.Duration) provisioner.Offer {
 	return o
 }
 
+// grace is how long machines of a pool may work on after it has none left: see
+// interrupt.
+const grace = 180 + 1800 + noticeTime
+
 // bounds is the clairvoyant's price of work: dollars for a second of a slot of
-// speed 1 in the cheapest pool of each moment, whatever its capacity.
+// speed 1 in the cheapest pool of each moment that has a machine, however few.
 func (m *market) bounds() []step {
+	type cursor struct {
+		price, has []step
+		cost       float64
+		room       bool
+	}
 	var at []float64
-	for _, p := range m.pools {
-		for _, s := range p.prices {
-			at = append(at, s.at)
+	all := make([]cursor, len(m.pools))
+	for i, p := range m.pools {
+		all[i] = cursor{price: p.prices, has: stretched(p.capacity), room: p.capacity == nil}
+		for _, steps := range [][]step{all[i].price, all[i].has} {
+			for _, s := range steps {
+				at = append(at, s.at)
+			}
 		}
 	}
 	sort.Float64s(at)
 	var out []step
-	for _, t := range at {
+	for _, t := range slices.Compact(at) {
 		least := math.Inf(1)
-		for _, p := range m.pools {
-			least = min(least, value(p.prices, t)/p.rate()/3600)
+		for i, p := range m.pools {
+			c := &all[i]
+			for ; len(c.price) > 0 && c.price[0].at <= t; c.price = c.price[1:] {
+				c.cost = c.price[0].value / p.rate() / 3600
+			}
+			for ; len(c.has) > 0 && c.has[0].at <= t; c.has = c.has[1:] {
+				c.room = c.has[0].value > 0
+			}
+			if c.room {
+				least = min(least, c.cost)
+			}
 		}
-		if n := len(out); n > 0 && out[n-1].at == t {
-			out[n-1].value = least
-		} else if n == 0 || out[n-1].value != least {
+		if n := len(out); n == 0 || out[n-1].value != least {
 			out = append(out, step{t, least})
 		}
+	}
+	return out
+}
+
+// stretched is a history in which each end of capacity comes as late as the
+// last machine works.
+func stretched(h []step) []step {
+	var out []step
+	for i, s := range h {
+		if s.value <= 0 && i > 0 {
+			s.at += grace
+			if i+1 < len(h) && h[i+1].at <= s.at {
+				continue // it is back before
+			}
+		}
+		out = append(out, s)
 	}
 	return out
 }

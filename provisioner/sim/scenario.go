@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -152,6 +153,17 @@ func Load(path string) (Scenario, error) {
 		return Scenario{}, fmt.Errorf("scenario %s: %w", path, err)
 	}
 	return s, nil
+}
+
+// slowest is the speed of the slowest kind of machine.
+func (s *Scenario) slowest() float64 {
+	least := math.Inf(1)
+	for _, name := range s.Market.Types {
+		if k, err := kindOf(name); err == nil {
+			least = min(least, k.speed)
+		}
+	}
+	return least
 }
 
 // check tells all that is wrong with a scenario.

@@ -40,6 +40,9 @@ type world struct {
 	changes  []change          // of capacity, the next first
 	buckets  map[due]*bucket   // of demand, kept for their memory
 
+	told  map[int][]word // by the last probes of each partner
+	hints map[hinted]hint
+
 	watch watch
 	tally tally
 	chart *chart // nil: nobody wants one
@@ -62,7 +65,7 @@ type change struct {
 func newWorld(s *Scenario, seed uint64) (*world, error) {
 	w := &world{
 		s: s, r: rand.New(rand.NewPCG(seed, 3)), priors: s.Content.priors(), drops: s.generate(seed),
-		byID: map[provisioner.InstanceID]*machine{}, answers: map[string]answer{}, buckets: map[due]*bucket{},
+		told: map[int][]word{}, hints: map[hinted]hint{}, byID: map[provisioner.InstanceID]*machine{}, answers: map[string]answer{}, buckets: map[due]*bucket{},
 		bucket: s.API.Burst,
 	}
 	end := s.Days * 86400
@@ -85,7 +88,7 @@ func newWorld(s *Scenario, seed uint64) (*world, error) {
 	w.price = w.market.bounds()
 	for _, d := range w.drops {
 		for i := range d.films {
-			d.bound += d.films[i].total() * w.least(&d.films[i])
+			d.bound += w.least(&d.films[i])
 		}
 	}
 	s.hopeless(w.drops)
@@ -99,8 +102,13 @@ func newWorld(s *Scenario, seed uint64) (*world, error) {
 	return w, nil
 }
 
-// least is the clairvoyant's price of the film's work.
-func (w *world) least(f *film) float64 { return least(w.price, f.arrived, f.deadline) }
+// least is what the film costs a clairvoyant: its tasks in the cheapest pool
+// of all its time, neither a boot nor an idle moment among them. Whoever buys
+// the machines, each task has to begin, on the slowest kind in no less than so
+// much.
+func (w *world) least(f *film) float64 {
+	return (f.total() + fetch*w.s.slowest()*f.starts()) * least(w.price, f.arrived, f.deadline)
+}
 
 func sign(x float64) int {
 	switch {
@@ -190,7 +198,7 @@ func (w *world) cancel(until float64) {
 		}
 		rest := max(0, f.total()-done)
 		f.drop.work -= rest
-		f.drop.bound -= rest * w.least(f)
+		f.drop.bound -= rest / f.total() * w.least(f)
 		f.phase = over
 		w.ended(f, until, false)
 	}
@@ -213,6 +221,7 @@ func (w *world) finish(m *machine, s *slot) {
 		return
 	case f.phase == waiting:
 		f.enter(encoding, at)
+		w.tell(f, at)
 	case f.phase == encoding:
 		if task < f.n {
 			f.done, f.seen = f.done+1, f.seen+f.chunkWork(task)
