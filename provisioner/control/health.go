@@ -27,7 +27,7 @@ var bootPause = []time.Duration{0, 0, time.Minute, 5 * time.Minute, 15 * time.Mi
 
 // health is what is known of the pools, with what this turn adds.
 func (t *turn) health() map[provisioner.Pool]provisioner.Health {
-	out := map[provisioner.Pool]provisioner.Health{}
+	out := make(map[provisioner.Pool]provisioner.Health, len(t.fleet.Pools)+len(t.pools))
 	maps.Copy(out, t.fleet.Pools)
 	maps.Copy(out, t.pools)
 	return out
@@ -156,7 +156,8 @@ func (t *turn) measured() []provisioner.Offer {
 		if len(h.Boots) < bootsTrust {
 			continue
 		}
-		boots := slices.Sorted(slices.Values(h.Boots))
+		boots := slices.Clone(h.Boots)
+		slices.Sort(boots)
 		offers[n].Boot = seconds(boots[len(boots)/2])
 		offers[n].BootP99 = max(seconds(boots[len(boots)-1]), offers[n].Boot*3/2)
 	}

@@ -39,10 +39,10 @@ type turn struct {
 func newTurn(m *memoir, now time.Time, p plan.Policy, f provisioner.Fleet) *turn {
 	t := &turn{
 		memoir: m, now: now, policy: p, fleet: f,
-		holders:   map[provisioner.InstanceID]*provisioner.Machine{},
-		instances: map[provisioner.InstanceID]provisioner.Instance{},
-		signs:     map[provisioner.InstanceID]provisioner.Sign{},
-		offers:    map[provisioner.Pool]provisioner.Offer{},
+		holders:   make(map[provisioner.InstanceID]*provisioner.Machine, len(f.Machines)),
+		instances: make(map[provisioner.InstanceID]provisioner.Instance, len(m.seen.list.value)),
+		signs:     make(map[provisioner.InstanceID]provisioner.Sign, len(m.seen.signs.value)),
+		offers:    make(map[provisioner.Pool]provisioner.Offer, len(m.seen.offers.value)),
 		requests:  map[string]*provisioner.LaunchRequest{},
 		changed:   map[string]*provisioner.Machine{},
 		pools:     map[provisioner.Pool]provisioner.Health{},

@@ -200,9 +200,7 @@ func (l *Ledger) decide(d provisioner.Decision) {
 		return
 	}
 	l.decisions = append(l.decisions, d)
-	if len(l.decisions) > keepDecisions {
-		l.decisions = slices.Delete(l.decisions, 0, len(l.decisions)-keepDecisions)
-	}
+	l.decisions = l.decisions[max(0, len(l.decisions)-keepDecisions):]
 }
 
 // Order changes what operators want.

@@ -20,8 +20,9 @@ const prior = 50
 
 // score is the price of work, with what interruptions waste: a boot and half
 // a chunk each.
-func (p *planner) score(o provisioner.Offer) float64 {
-	h := p.Pools[o.Pool]
+func (p *planner) score(o provisioner.Offer) float64 { return p.scoreOf(&o, p.Pools[o.Pool]) }
+
+func (p *planner) scoreOf(o *provisioner.Offer, h provisioner.Health) float64 {
 	often := (o.Interrupt*prior + h.Interrupted) / (prior + h.Hours)
 	lost := (o.Boot + p.Policy.Chunk/2).Hours()
 	return o.Price.Float() / o.Rate() / 3600 * (1 + often*lost)
@@ -35,14 +36,18 @@ func (p *planner) ask(m provisioner.Market) []scored {
 	if m == provisioner.Spot && p.Policy.OnDemand {
 		return nil
 	}
-	var out []scored
-	for _, o := range p.Offers {
+	out := make([]scored, 0, len(p.Offers))
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		if o.Market != m {
+			continue
+		}
 		h := p.Pools[o.Pool]
-		if o.Market != m || o.Slots < 1 || o.Speed <= 0 || p.Now.Before(h.DryUntil) || p.Now.Before(h.BootsUntil) ||
+		if o.Slots < 1 || o.Speed <= 0 || p.Now.Before(h.DryUntil) || p.Now.Before(h.BootsUntil) ||
 			m == provisioner.Spot && p.Now.Before(h.RiskyUntil) {
 			continue
 		}
-		out = append(out, scored{o, p.score(o)})
+		out = append(out, scored{*o, p.scoreOf(o, h)})
 	}
 	slices.SortFunc(out, func(a, b scored) int {
 		if c := cmp.Or(cmp.Compare(a.Slots, b.Slots), cmp.Compare(a.score, b.score)); c != 0 {
