@@ -253,8 +253,9 @@ const scouts = 4
 func Scout(film uint32) bool { return film%scouts == 0 }
 
 // Order is the place of the task among its partner's: bumped ones first, then
-// those of rush jobs, then scouts, then by earliest deadline to the second,
-// then the film with the fewest chunks, and film by film. The least runs first.
+// those of rush jobs, among both kinds scouts, then by earliest deadline to the
+// second, then the film with the fewest chunks, and film by film. The least
+// runs first.
 func (t Task) Order() float64 {
 	const most = 1<<10 - 1
 	film := fnv.New32a()
@@ -269,7 +270,8 @@ func (t Task) Order() float64 {
 		seconds -= 1 << 31
 	case t.Rush:
 		seconds -= 1 << 30
-	case scout:
+	}
+	if scout && !t.Bumped {
 		seconds -= 1 << 29
 	}
 	// 31 bits of seconds and 22 of the rest fit a float64 whole.

@@ -100,6 +100,7 @@ func TestOrder(t *testing.T) {
 	far := 4000 * 24 * time.Hour
 	inOrder := []queue.Task{
 		wait("a", "bumped", far, isRush, isBumped),
+		wait("a", scout, far, isRush, func(t *queue.Task) { t.Kind, t.Chunks = queue.KindProbe, 0 }),
 		wait("a", "rush", far, isRush),
 		wait("a", scout, time.Hour, func(t *queue.Task) { t.Kind, t.Chunks = queue.KindProbe, 0 }),
 		wait("a", "long ago", -far/4),

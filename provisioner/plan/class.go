@@ -16,13 +16,14 @@ type class struct {
 	likely   float64
 	surely   float64
 	least    float64       // as far below likely as surely is above
+	guessed  float64       // of likely
 	chain    time.Duration // the longest
 	rush     bool
 }
 
 // doubt is what part of a guess counts as there: the first probes tell in a
 // minute or two how good it is.
-const doubt = 4
+const doubt = 8
 
 // classesOf puts the demand together by minutes of deadlines, the earliest
 // first: a hundred thousand jobs become a few thousand classes at most.
@@ -63,10 +64,22 @@ func (c *class) add(d *Demand) {
 	c.tasks += d.Tasks
 	c.likely += exact(max(0, d.Likely))
 	c.surely += exact(max(0, d.Likely, d.Surely))
-	seen := max(0, d.Likely-d.Guessed)
-	c.least += exact(seen*min(1, d.Likely/max(1e-9, d.Surely)) + max(0, d.Guessed)/doubt)
+	guessed := min(max(0, d.Guessed), max(0, d.Likely))
+	c.guessed += exact(guessed)
+	c.least += exact((max(0, d.Likely)-guessed)*min(1, d.Likely/max(1e-9, d.Surely)) + guessed/doubt)
 	c.chain = max(c.chain, d.Chain)
 	c.rush = c.rush || d.Rush
+}
+
+// probing is how long the first probes of a drop take at most, boot included.
+const probing = 5 * time.Minute
+
+// temper takes of what was guessed just now no more than is there for certain:
+// before it matters, probes will have told.
+func (c *class) temper(now time.Time) {
+	if c.likely > 0 && now.Before(c.arrived.Add(min(probing, c.deadline.Sub(c.arrived)/20))) {
+		c.surely = exact(c.surely * (1 - c.guessed/c.likely*(1-1.0/doubt)))
+	}
 }
 
 // exact rounds to what sums of float64 hold exactly, so that they do not

@@ -60,6 +60,7 @@ func survey(in Input) *planner {
 		power: power{now: in.Now}, demanded: power{now: in.Now}, boots: make(map[provisioner.Pool]time.Duration, len(in.Offers)),
 	}
 	for i := range p.classes {
+		p.classes[i].temper(in.Now)
 		c := p.classes[i]
 		if p.work.jobs == 0 || c.arrived.Before(p.work.arrived) {
 			p.work.arrived = c.arrived
@@ -155,14 +156,14 @@ func (p *planner) deadlines() {
 // machines in the next moments would leave no time for one run on demand.
 func (p *planner) safety() {
 	most, boot := p.most(), p.boot(provisioner.OnDemand)
-	demanded, power, sum, tasks := p.demanded.clone(), p.power.clone(), 0.0, 0
+	demanded, power, sum, wide := p.demanded.clone(), p.power.clone(), 0.0, 0.0
 	dry := len(p.offers(provisioner.Spot)) == 0
 	for _, c := range p.classes {
 		sum += c.surely
-		tasks += c.tasks
+		wide += float64(c.tasks) + c.guessed/max(1, p.Policy.Chunk.Seconds()) // films will be cut
 		due := p.due(c)
 		left := due.Sub(p.Now) - boot
-		run := sum / max(1, min(most, float64(max(1, tasks))))
+		run := sum / max(1, min(most, wide))
 		tight := dry && run > 0.6*left.Seconds()
 		if left.Seconds()-run > guard.Seconds() && !tight {
 			continue

@@ -111,7 +111,7 @@ func (f *film) chunkSum() float64 {
 
 // scout tells whether its probe goes ahead of others' chunks, as that of one
 // film in four does: see queue.Scout.
-func (f *film) scout() bool { return f.phase == waiting && !f.rush && f.seed%4 == 0 }
+func (f *film) scout() bool { return f.phase == waiting && f.seed%4 == 0 }
 
 // ready tells how many tasks could start now.
 func (f *film) ready() int32 {
@@ -169,7 +169,7 @@ func (f *film) estimate(p prior, h hint) left {
 		e.guessed = (1 - h.trust) * e.likely
 		e.surely = e.likely * math.Exp(max(0.3, (1-h.trust)*math.Log(p.surely/p.likely)))
 		e.tasks = 1 + int(h.trust*e.likely/aTask) // its probe: how it will be cut is not known
-		e.chain = probeMost + 90 + e.surely/50
+		e.chain = probeMost + 90 + min(e.surely/50, 600)
 		return e
 	case ending:
 		rest := max(end-f.running, 1)

@@ -50,7 +50,7 @@ func Scenarios() []Scenario {
 			s.Days, s.Boot.Median, s.Boot.Slow, s.Boot.Never = 21, 60, 0.2, 0.05
 		}),
 		make("tiny", "trailers only: 300 partners, a hundred drops a day", func(s *Scenario) {
-			s.Days = 10
+			s.Days = 14
 			s.Content = Content{Trailer: 1, Load: ladderLoad}
 			s.Arrivals.Partners, s.Arrivals.Gap = 300, 3
 			s.Arrivals.Files, s.Arrivals.Spread, s.Arrivals.Least, s.Arrivals.Most = 3, 0.8, 1, 30

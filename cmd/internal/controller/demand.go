@@ -19,6 +19,10 @@ import (
 // and its publication.
 const afterChunks = 30 * time.Second
 
+// longest is what no single task is thought to take: what a film is guessed to
+// take is not one task's.
+const longest = 10 * time.Minute
+
 // Demand tells the planner what work there is.
 func (c *Controller) Demand(ctx context.Context, now time.Time) ([]plan.Demand, error) {
 	dues, err := c.ledger.Demand(ctx)
@@ -44,7 +48,7 @@ func (c *Controller) Demand(ctx context.Context, now time.Time) ([]plan.Demand, 
 		all = append(all, plan.Demand{
 			Deadline: d.Deadline, Arrived: d.Arrived, Jobs: d.Jobs, Tasks: d.Tasks, Rush: d.Rush,
 			Guessed: min(left, d.Guessed), Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
-			Chain: afterChunks + seconds(each.P90),
+			Chain: afterChunks + min(seconds(each.P90), longest),
 		})
 	}
 	return all, nil
