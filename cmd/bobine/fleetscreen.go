@@ -107,6 +107,9 @@ func fleetHead(w io.Writer, s api.FleetStatus) {
 	case s.Verdict == api.Unknown && s.Seen != nil:
 		warn("stale", standing(s)+", as far as it can be seen")
 	}
+	if s.Verdict == api.AtRisk {
+		warn("films", "`bobine job list --at-risk` names those that wait for a slot")
+	}
 	for _, t := range s.Stale {
 		warn("stale", t)
 	}

@@ -63,6 +63,7 @@ func (a *app) listCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&state, "state", "", "only jobs in this state")
 	cmd.Flags().StringVar(&f.Partner, "partner", "", "only jobs of this partner")
+	cmd.Flags().BoolVar(&f.AtRisk, "at-risk", false, "only jobs under way whose deadline may be missed")
 	cmd.Flags().IntVar(&f.Limit, "limit", api.DefaultLimit, "at most so many")
 	cmd.Flags().BoolVar(&asJSON, "json", false, `print {"jobs": […]}`)
 	return cmd

@@ -20,10 +20,12 @@ type Filter struct {
 	States  []queue.State // empty: any
 	Partner string        // "": any
 	Limit   int           // 0: no limit
+	AtRisk  bool          // only those that are under way, and told to be at risk
 }
 
 func (f Filter) takes(j queue.Job) bool {
-	return (len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Partner == "" || f.Partner == j.Partner)
+	return (len(f.States) == 0 || slices.Contains(f.States, j.State)) && (f.Partner == "" || f.Partner == j.Partner) &&
+		(!f.AtRisk || j.AtRisk && !j.State.Ended())
 }
 
 // Job reads one job. queue.ErrNotExist.
@@ -39,7 +41,7 @@ func (l *Ledger) Task(ctx context.Context, id string) (queue.Task, error) {
 // Jobs lists jobs, the newest first.
 func (l *Ledger) Jobs(ctx context.Context, f Filter) ([]queue.Job, error) {
 	index, last := "jobs", int64(-1)
-	if len(f.States) > 0 && !slices.ContainsFunc(f.States, queue.State.Ended) {
+	if f.AtRisk || len(f.States) > 0 && !slices.ContainsFunc(f.States, queue.State.Ended) {
 		index = "active"
 	} else if len(f.States) == 0 && f.Partner == "" && f.Limit > 0 {
 		last = int64(f.Limit) - 1

@@ -232,6 +232,7 @@ func TestJobs(t *testing.T) {
 		j := film(fmt.Sprintf("j%03d", i))
 		j.Created = noon.Add(time.Duration(i) * time.Second)
 		j.State, j.Partner = states[i%3], []string{"arte", "mk2"}[i%2]
+		j.AtRisk = i%100 < 2
 		c.Jobs = append(c.Jobs, j)
 	}
 	if err := l.Commit(ctx, c); err != nil {
@@ -248,6 +249,7 @@ func TestJobs(t *testing.T) {
 		"ended":              {state.Filter{States: []queue.State{queue.Done, queue.Failed}}, 400, []string{"j599", "j598"}},
 		"active":             {state.Filter{States: []queue.State{queue.Encoding}}, 200, []string{"j597", "j594"}},
 		"in a state not met": {state.Filter{States: []queue.State{queue.Probing}}, 0, []string{}},
+		"at risk":            {state.Filter{AtRisk: true}, 4, []string{"j501", "j300"}},
 		"filter and limit":   {state.Filter{States: []queue.State{queue.Done}, Partner: "mk2", Limit: 90}, 90, []string{"j595", "j589"}},
 	}
 	for name, tt := range tests {

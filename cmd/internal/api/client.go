@@ -59,6 +59,9 @@ func (c *Client) Jobs(ctx context.Context, f Filter) (List, error) {
 	if f.Limit != 0 {
 		q.Set("limit", strconv.Itoa(f.Limit))
 	}
+	if f.AtRisk {
+		q.Set("at_risk", "true")
+	}
 	return ask[List](ctx, c, http.MethodGet, "/v1/jobs?"+q.Encode(), nil)
 }
 

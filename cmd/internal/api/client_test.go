@@ -31,7 +31,7 @@ func TestClientSpeaksTheAPI(t *testing.T) {
 	if j, err := c.Job(ctx, "j1", true); err != nil || len(j.Tasks) != 1 {
 		t.Errorf("job: %+v, %v", j, err)
 	}
-	if l, err := c.Jobs(ctx, Filter{State: queue.Received, Partner: "p", Limit: 3}); err != nil || len(l.Jobs) != 1 || f.filter.Limit != 3 {
+	if l, err := c.Jobs(ctx, Filter{State: queue.Received, Partner: "p", Limit: 3, AtRisk: true}); err != nil || len(l.Jobs) != 1 || f.filter.Limit != 3 || !f.filter.AtRisk {
 		t.Errorf("jobs: %+v, %v", l, err)
 	}
 	if _, err := c.Cancel(ctx, "j1"); err != nil {

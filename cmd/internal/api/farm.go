@@ -55,6 +55,7 @@ type Filter struct {
 	State   queue.State // empty: any
 	Partner string      // empty: any
 	Limit   int         // 0: DefaultLimit
+	AtRisk  bool        // only those under way whose deadline may be missed
 }
 
 // DefaultLimit is how many jobs are listed when nobody says.

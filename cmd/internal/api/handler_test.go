@@ -227,10 +227,10 @@ func TestForeignHostsAreTurnedAway(t *testing.T) {
 func TestListFilters(t *testing.T) {
 	f := &fakeFarm{}
 	h, _ := handler(t, f)
-	if got := decode[map[string]any](t, call(h, "GET", "/v1/jobs?state=failed&partner=p&limit=7", "")); !reflect.DeepEqual(got["jobs"], []any{}) {
+	if got := decode[map[string]any](t, call(h, "GET", "/v1/jobs?state=failed&partner=p&limit=7&at_risk=true", "")); !reflect.DeepEqual(got["jobs"], []any{}) {
 		t.Errorf("no jobs are %v, want an empty array", got)
 	}
-	if want := (Filter{queue.Failed, "p", 7}); f.filter != want {
+	if want := (Filter{State: queue.Failed, Partner: "p", Limit: 7, AtRisk: true}); f.filter != want {
 		t.Errorf("filter %+v, want %+v", f.filter, want)
 	}
 	for _, s := range queue.States {

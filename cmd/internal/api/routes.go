@@ -19,6 +19,7 @@ type (
 		State   string `query:"state" enum:"received,probing,encoding,verifying,publishing,backing-up,done,rejected,failed,cancelled"`
 		Partner string `query:"partner" maxLength:"63"`
 		Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+		AtRisk  bool   `query:"at_risk" doc:"Only those under way whose deadline may be missed"`
 	}
 	showIn struct {
 		ID    string `path:"id"`
@@ -94,7 +95,7 @@ func (s *service) submit(ctx context.Context, in *submitIn) (*jobOut, error) {
 }
 
 func (s *service) list(ctx context.Context, in *listIn) (*listOut, error) {
-	jobs, beats, err := s.o.Farm.Jobs(ctx, Filter{queue.State(in.State), in.Partner, in.Limit})
+	jobs, beats, err := s.o.Farm.Jobs(ctx, Filter{State: queue.State(in.State), Partner: in.Partner, Limit: in.Limit, AtRisk: in.AtRisk})
 	if err != nil {
 		return nil, s.answer(err)
 	}

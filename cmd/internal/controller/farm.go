@@ -128,7 +128,7 @@ func known(err error) error {
 
 // Jobs lists jobs, newest first.
 func (c *Controller) Jobs(ctx context.Context, f api.Filter) ([]queue.Job, []queue.Beat, error) {
-	sf := state.Filter{Partner: f.Partner, Limit: cmp.Or(f.Limit, api.DefaultLimit)}
+	sf := state.Filter{Partner: f.Partner, AtRisk: f.AtRisk, Limit: cmp.Or(f.Limit, api.DefaultLimit)}
 	if f.State != "" {
 		sf.States = []queue.State{f.State}
 	}
