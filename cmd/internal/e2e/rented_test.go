@@ -94,7 +94,7 @@ func rent(t *testing.T, sees func(action string)) *region {
 			r.env = append(r.env, k+"="+v)
 		}
 	}
-	r.env = append(r.env, "BOBINE_REDIS_URL="+redis.Conn().URL, "BOBINE_REDIS_PASSWORD_FILE="+password,
+	r.env = append(r.env, "GORACE=atexit_sleep_ms=0", "BOBINE_REDIS_URL="+redis.Conn().URL, "BOBINE_REDIS_PASSWORD_FILE="+password,
 		"BOBINE_STORAGE_OUTPUTS=s3://films/out", "BOBINE_STORAGE_S3_PATH_STYLE=true", "BOBINE_SOURCES_ALLOW_HOSTS=127.0.0.1", "BOBINE_LEASE_BEAT=1s",
 		"BOBINE_FLEET_PROVIDER=ec2", "BOBINE_FLEET_EC2_FARM=cinema", "BOBINE_FLEET_EC2_LAUNCH_TEMPLATE=workers", "BOBINE_FLEET_EC2_TYPES="+rented[0].Type)
 	return r
