@@ -47,6 +47,14 @@ func work(slotHours float64, in time.Duration) Demand {
 	}
 }
 
+// guessed is such work of ten films that came some time ago and wait for their
+// probes.
+func guessed(slotHours float64, in, ago time.Duration) Demand {
+	d := work(slotHours, in)
+	d.Arrived, d.Jobs, d.Tasks, d.Guessed = noon.Add(-ago), 10, 10, d.Likely
+	return d
+}
+
 // ready is a machine of an offer with so many busy slots.
 func ready(id string, o provisioner.Offer, busy int) Seen {
 	s := Seen{Machine: provisioner.Machine{

@@ -114,6 +114,14 @@ func TestDemand(t *testing.T) {
 	if err != nil || len(after) != 1 || task.Cost > 0 && after[0].Likely >= d.Likely {
 		t.Errorf("half of the probe (%g s) is done: %+v, before %+v, %v", task.Cost, after, d, err)
 	}
+	long := queue.Job{ID: "long", Partner: "p", State: queue.Received, Created: f.now, Deadline: f.now.Add(24 * time.Hour)}
+	probe := long.NewTask(queue.KindProbe, 0, f.now)
+	probe.Behind = 1e5
+	check(t, f.ledger.Create(t.Context(), long, probe))
+	all, err := f.Demand(t.Context(), f.now)
+	if err != nil || len(all) != 2 || all[1].Likely < 1e5 || all[1].Chain > afterChunks+longest {
+		t.Errorf("a film of a day is no task of a day: %+v, %v", all, err)
+	}
 }
 
 // A process that ended is gone for sure; one elsewhere, or of another farm's
