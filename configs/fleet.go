@@ -58,7 +58,7 @@ type EC2Fleet struct {
 
 func defaultFleet() Fleet {
 	return Fleet{
-		Provider: Local, Max: 1, Idle: 20 * time.Second, Hold: 10 * time.Minute, Overhead: 0.036, PoolShare: 0.4,
+		Provider: Local, Max: 1, Idle: 20 * time.Second, Hold: 10 * time.Minute, Overhead: 0.03, PoolShare: 0.4,
 		Margin: 10 * time.Minute, Drain: 15 * time.Minute, Life: 24 * time.Hour, Budget: Budget{Hard: 2},
 		Windows: []Window{}, EC2: EC2Fleet{Farm: "bobine", Version: "$Default", Types: []string{}, Subnets: []string{}},
 	}
@@ -117,7 +117,7 @@ func (f Fleet) problems() Problems {
 	must(f.MaxVCPUs >= 0, "max_vcpus", f.MaxVCPUs, "want a number of vCPUs, or 0 for any")
 	must(within(f.Idle, 0, 24*time.Hour), "idle", f.Idle, "want 0s to 24h")
 	must(within(f.Hold, 0, 24*time.Hour), "hold", f.Hold, "want 0s to 24h")
-	must(within(f.Overhead, 0.001, 1), "overhead", f.Overhead, "want 0.001 to 1, such as 0.036 for 3.6 per cent")
+	must(within(f.Overhead, 0.001, 1), "overhead", f.Overhead, "want 0.001 to 1, such as 0.03 for three per cent")
 	must(within(f.PoolShare, 0.1, 1), "pool_share", f.PoolShare, "want 0.1 to 1, such as 0.4")
 	must(within(f.Margin, 0, 24*time.Hour), "margin", f.Margin, "want 0s to 24h")
 	must(within(f.Drain, time.Minute, 24*time.Hour), "drain", f.Drain, "want 1m to 24h")

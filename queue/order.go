@@ -243,27 +243,15 @@ func (t Task) Urgent(now time.Time) bool { return t.Bumped || !t.LastStart().Aft
 // partner, which were promised so long.
 func Hurried(given, promise time.Duration) bool { return 4*given <= promise }
 
-// scouts is how many films there are to one whose probe runs first.
-const scouts = 4
-
-// Scout tells whether a film is probed ahead of its partner's other work: one
-// in four, by chance. They tell what all the others may take, so that machines
-// can be bought for them; were all probed at once, the chunks of a festival
-// would stand in the ledger together.
-func Scout(film uint32) bool { return film%scouts == 0 }
-
 // Order is the place of the task among its partner's: bumped ones first, then
-// those of rush jobs, among both kinds scouts, then by earliest deadline to the
-// second, then the film with the fewest chunks, and film by film. The least
+// those of rush jobs, among both kinds the probes, then by earliest deadline to
+// the second, then the film with the fewest chunks, and film by film. The least
 // runs first.
+//
+// Probes take a thousandth of the work. They tell how many machines the rest
+// needs, and whoever sent a broken file.
 func (t Task) Order() float64 {
 	const most = 1<<10 - 1
-	film := fnv.New32a()
-	film.Write([]byte(t.Job))
-	chunks, scout := min(t.Chunks, most), false
-	if t.Kind == KindProbe {
-		chunks, scout = most, Scout(film.Sum32()) // films that are begun are ended first
-	}
 	seconds := float64(t.Deadline.Unix())
 	switch {
 	case t.Bumped:
@@ -271,9 +259,11 @@ func (t Task) Order() float64 {
 	case t.Rush:
 		seconds -= 1 << 30
 	}
-	if scout && !t.Bumped {
+	if t.Kind == KindProbe && !t.Bumped {
 		seconds -= 1 << 29
 	}
+	film := fnv.New32a()
+	film.Write([]byte(t.Job))
 	// 31 bits of seconds and 22 of the rest fit a float64 whole.
-	return seconds + float64(chunks<<12|int(film.Sum32()>>20))/(1<<22)
+	return seconds + float64(min(t.Chunks, most)<<12|int(film.Sum32()>>20))/(1<<22)
 }

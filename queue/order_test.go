@@ -31,6 +31,7 @@ func wait(partner, film string, due time.Duration, change ...func(*queue.Task)) 
 
 func isBumped(t *queue.Task) { t.Bumped = true }
 func isRush(t *queue.Task)   { t.Rush = true }
+func isProbe(t *queue.Task)  { t.Kind, t.Chunks = queue.KindProbe, 0 }
 
 // lane has its tasks in order.
 func lane(partner string, served float64, tasks ...queue.Task) queue.Lane {
@@ -64,27 +65,27 @@ func TestChoose(t *testing.T) {
 		clock float64
 		want  string
 	}{
-		"nothing waits":                {nil, 0, ""},
-		"one partner, by deadline":     {[]queue.Lane{lane("a", 0, wait("a", "a2", 3*day), wait("a", "a1", 2*day))}, 0, "a1 a2"},
-		"turn by turn":                 {[]queue.Lane{lane("a", 0, wait("a", "a1", day), wait("a", "a2", day+time.Second)), lane("b", 0, wait("b", "b1", 2*day), wait("b", "b2", 3*day))}, 0, "a1 b1 a2 b2"},
-		"who was served less":          {[]queue.Lane{lane("a", 100, wait("a", "a1", day)), lane("b", 90, wait("b", "b1", 2*day), wait("b", "b2", 2*day+time.Second))}, 90, "b1 a1 b2"},
-		"a double weight":              {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day), wait("a", "a2", day+1e9), wait("a", "a3", day+2e9)), func(l *queue.Lane) { l.Weight = 2 }), lane("b", 0, wait("b", "b1", 2*day), wait("b", "b2", 2*day+1e9))}, 0, "a1 b1 a2 a3 b2"},
-		"paused":                       {[]queue.Lane{with(lane("a", 0, wait("a", "a1", 0, isBumped)), func(l *queue.Lane) { l.Paused = true }), lane("b", 9, wait("b", "b1", day))}, 0, "b1"},
-		"at its ceiling":               {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day), wait("a", "a2", day+1e9)), func(l *queue.Lane) { l.Ceiling, l.Running = 2, 1 }), lane("b", 50, wait("b", "b1", day))}, 0, "a1 b1"},
-		"without slack, any ceiling":   {[]queue.Lane{with(lane("a", 50, wait("a", "a1", 9*time.Minute)), func(l *queue.Lane) { l.Ceiling, l.Running = 1, 1 }), lane("b", 0, wait("b", "b1", day))}, 0, "a1! b1"},
-		"the latest first":             {[]queue.Lane{lane("a", 0, wait("a", "a1", 9*time.Minute)), lane("b", 900, wait("b", "b1", 5*time.Minute))}, 0, "b1! a1!"},
-		"bumped before late":           {[]queue.Lane{lane("a", 0, wait("a", "a1", time.Minute)), lane("b", 900, wait("b", "b1", day, isBumped))}, 0, "b1! a1!"},
-		"a rush job":                   {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 3000, wait("b", "b1", 4*time.Hour, isRush), wait("b", "b2", time.Hour))}, 0, "b1! a1 b2"},
-		"a rush job on no credit":      {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 7201, wait("b", "b1", 4*time.Hour, isRush))}, 0, "a1 b1"},
-		"late by its own choice":       {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 7201, wait("b", "b1", time.Minute, isRush), wait("b", "b2", 5*time.Minute))}, 0, "b2! a1 b1"},
-		"a rush job at the ceiling":    {[]queue.Lane{with(lane("b", 0, wait("b", "b1", 4*time.Hour, isRush)), func(l *queue.Lane) { l.Ceiling, l.Running = 1, 1 })}, 0, ""},
-		"late behind others, as read":  {[]queue.Lane{with(lane("a", 0, wait("a", "a1", time.Hour), wait("a", "a2", 2*time.Hour)), func(l *queue.Lane) { l.Late = []queue.Task{wait("a", "a9", day, func(t *queue.Task) { t.Need = day })} })}, 0, "a9! a1 a2"},
-		"late and in front, but once":  {[]queue.Lane{with(lane("a", 0, wait("a", "a1", 0), wait("a", "a2", time.Second)), func(l *queue.Lane) { l.Late = l.Heads })}, 0, "a1! a2!"},
-		"more would have to be read":   {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day)), func(l *queue.Lane) { l.More = true }), lane("b", 50, wait("b", "b1", day))}, 0, "a1"},
-		"more, but not for its sake":   {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day)), func(l *queue.Lane) { l.More, l.Ceiling = true, 1 }), lane("b", 50, wait("b", "b1", day))}, 0, "a1 b1"},
-		"idle time is a small credit":  {[]queue.Lane{lane("a", 18000, wait("a", "a1", day)), lane("b", math.Inf(-1), wait("b", "b1", day, func(t *queue.Task) { t.Cost = 7201 }), wait("b", "b2", day+1e9))}, 18000, "b1 a1 b2"},
-		"the film with fewest chunks":  {[]queue.Lane{lane("a", 0, wait("a", "film", day, func(t *queue.Task) { t.Chunks = 600 }), wait("a", "trailer", day))}, 0, "trailer film"},
-		"what is begun before a probe": {[]queue.Lane{lane("a", 0, wait("a", "new", day, func(t *queue.Task) { t.Kind = queue.KindProbe; t.Chunks = 0 }), wait("a", "begun", day, func(t *queue.Task) { t.Chunks = 600 }))}, 0, "begun new"},
+		"nothing waits":               {nil, 0, ""},
+		"one partner, by deadline":    {[]queue.Lane{lane("a", 0, wait("a", "a2", 3*day), wait("a", "a1", 2*day))}, 0, "a1 a2"},
+		"turn by turn":                {[]queue.Lane{lane("a", 0, wait("a", "a1", day), wait("a", "a2", day+time.Second)), lane("b", 0, wait("b", "b1", 2*day), wait("b", "b2", 3*day))}, 0, "a1 b1 a2 b2"},
+		"who was served less":         {[]queue.Lane{lane("a", 100, wait("a", "a1", day)), lane("b", 90, wait("b", "b1", 2*day), wait("b", "b2", 2*day+time.Second))}, 90, "b1 a1 b2"},
+		"a double weight":             {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day), wait("a", "a2", day+1e9), wait("a", "a3", day+2e9)), func(l *queue.Lane) { l.Weight = 2 }), lane("b", 0, wait("b", "b1", 2*day), wait("b", "b2", 2*day+1e9))}, 0, "a1 b1 a2 a3 b2"},
+		"paused":                      {[]queue.Lane{with(lane("a", 0, wait("a", "a1", 0, isBumped)), func(l *queue.Lane) { l.Paused = true }), lane("b", 9, wait("b", "b1", day))}, 0, "b1"},
+		"at its ceiling":              {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day), wait("a", "a2", day+1e9)), func(l *queue.Lane) { l.Ceiling, l.Running = 2, 1 }), lane("b", 50, wait("b", "b1", day))}, 0, "a1 b1"},
+		"without slack, any ceiling":  {[]queue.Lane{with(lane("a", 50, wait("a", "a1", 9*time.Minute)), func(l *queue.Lane) { l.Ceiling, l.Running = 1, 1 }), lane("b", 0, wait("b", "b1", day))}, 0, "a1! b1"},
+		"the latest first":            {[]queue.Lane{lane("a", 0, wait("a", "a1", 9*time.Minute)), lane("b", 900, wait("b", "b1", 5*time.Minute))}, 0, "b1! a1!"},
+		"bumped before late":          {[]queue.Lane{lane("a", 0, wait("a", "a1", time.Minute)), lane("b", 900, wait("b", "b1", day, isBumped))}, 0, "b1! a1!"},
+		"a rush job":                  {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 3000, wait("b", "b1", 4*time.Hour, isRush), wait("b", "b2", time.Hour))}, 0, "b1! a1 b2"},
+		"a rush job on no credit":     {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 7201, wait("b", "b1", 4*time.Hour, isRush))}, 0, "a1 b1"},
+		"late by its own choice":      {[]queue.Lane{lane("a", 0, wait("a", "a1", day)), lane("b", 7201, wait("b", "b1", time.Minute, isRush), wait("b", "b2", 5*time.Minute))}, 0, "b2! a1 b1"},
+		"a rush job at the ceiling":   {[]queue.Lane{with(lane("b", 0, wait("b", "b1", 4*time.Hour, isRush)), func(l *queue.Lane) { l.Ceiling, l.Running = 1, 1 })}, 0, ""},
+		"late behind others, as read": {[]queue.Lane{with(lane("a", 0, wait("a", "a1", time.Hour), wait("a", "a2", 2*time.Hour)), func(l *queue.Lane) { l.Late = []queue.Task{wait("a", "a9", day, func(t *queue.Task) { t.Need = day })} })}, 0, "a9! a1 a2"},
+		"late and in front, but once": {[]queue.Lane{with(lane("a", 0, wait("a", "a1", 0), wait("a", "a2", time.Second)), func(l *queue.Lane) { l.Late = l.Heads })}, 0, "a1! a2!"},
+		"more would have to be read":  {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day)), func(l *queue.Lane) { l.More = true }), lane("b", 50, wait("b", "b1", day))}, 0, "a1"},
+		"more, but not for its sake":  {[]queue.Lane{with(lane("a", 0, wait("a", "a1", day)), func(l *queue.Lane) { l.More, l.Ceiling = true, 1 }), lane("b", 50, wait("b", "b1", day))}, 0, "a1 b1"},
+		"idle time is a small credit": {[]queue.Lane{lane("a", 18000, wait("a", "a1", day)), lane("b", math.Inf(-1), wait("b", "b1", day, func(t *queue.Task) { t.Cost = 7201 }), wait("b", "b2", day+1e9))}, 18000, "b1 a1 b2"},
+		"the film with fewest chunks": {[]queue.Lane{lane("a", 0, wait("a", "film", day, func(t *queue.Task) { t.Chunks = 600 }), wait("a", "trailer", day))}, 0, "trailer film"},
+		"a probe before all others":   {[]queue.Lane{lane("a", 0, wait("a", "begun", day, func(t *queue.Task) { t.Chunks = 600 }), wait("a", "new", 2*day, isProbe))}, 0, "new begun"},
 	} {
 		if got := starts(queue.Choose(c.lanes, c.clock, 10, noon)); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -92,22 +93,18 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// scout is the name of a film that is probed first.
-const scout = "scout 3"
-
 // Order keeps apart what it must within the 53 bits of its number.
 func TestOrder(t *testing.T) {
 	far := 4000 * 24 * time.Hour
 	inOrder := []queue.Task{
 		wait("a", "bumped", far, isRush, isBumped),
-		wait("a", scout, far, isRush, func(t *queue.Task) { t.Kind, t.Chunks = queue.KindProbe, 0 }),
+		wait("a", "rush probe", far, isRush, isProbe),
 		wait("a", "rush", far, isRush),
-		wait("a", scout, time.Hour, func(t *queue.Task) { t.Kind, t.Chunks = queue.KindProbe, 0 }),
+		wait("a", "probe", far, isProbe),
 		wait("a", "long ago", -far/4),
 		wait("a", "trailer", time.Hour, func(t *queue.Task) { t.Chunks = 1 }),
 		wait("a", "film", time.Hour, func(t *queue.Task) { t.Chunks = 2 }),
 		wait("a", "saga", time.Hour, func(t *queue.Task) { t.Chunks = 1022 }),
-		wait("a", "probe", time.Hour, func(t *queue.Task) { t.Kind, t.Chunks = queue.KindProbe, 0 }),
 		wait("a", "a second later", time.Hour+time.Second, func(t *queue.Task) { t.Chunks = 1 }),
 	}
 	for i, t2 := range inOrder[1:] {

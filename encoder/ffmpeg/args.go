@@ -81,7 +81,7 @@ func buffered(r encoder.Rendition, j VideoJob) ff.KwArgs {
 	if r.Codec != "h264" || j.Chunk.First == 0 {
 		return nil
 	}
-	return ff.KwArgs{"x264-params": "vbv-init=0.4"}
+	return ff.KwArgs{"x264-params": "vbv-init=0.75"}
 }
 
 // decodeArgs is the command that decodes files and keeps nothing but their

@@ -65,7 +65,7 @@ const (
 
 	// crowd is how many machines are more than anybody wants to look at where
 	// larger ones would do.
-	crowd = 80
+	crowd = 100
 
 	// few of the smallest machines need not be spread.
 	few = 6

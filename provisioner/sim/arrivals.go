@@ -56,7 +56,7 @@ func (s *Scenario) drawn(r *rand.Rand) []*drop {
 		weights[i] = math.Pow(float64(i+1), -1.1)
 		sum += weights[i]
 	}
-	for who, w := range weights {
+	for _, w := range weights {
 		usual := formatOf(r)
 		gap := a.Gap * sum / (w * float64(a.Partners)) // days
 		const shape = 0.35
@@ -64,16 +64,16 @@ func (s *Scenario) drawn(r *rand.Rand) []*drop {
 		for hour := 0.0; hour < s.Days*24; hour++ {
 			for rest -= s.busy(hour) / 24; rest <= 0; rest += gap * gamma(r, shape) / shape {
 				at := (hour + r.Float64()) * 3600
-				d := s.drop(r, at, a.files(r), usual).of(who)
+				d := s.drop(r, at, a.files(r), usual)
 				drops = append(drops, d)
 				if r.Float64() < a.Again {
-					drops = append(drops, s.drop(r, at+7200*r.Float64(), 1+r.IntN(5), usual).of(who))
+					drops = append(drops, s.drop(r, at+7200*r.Float64(), 1+r.IntN(5), usual))
 				}
 			}
 		}
 	}
 	if a.Migration > 0 {
-		drops = append(drops, s.drop(r, s.Days*86400*(0.3+0.4*r.Float64()), a.Migration, unknown).of(a.Partners))
+		drops = append(drops, s.drop(r, s.Days*86400*(0.3+0.4*r.Float64()), a.Migration, unknown))
 	}
 	return drops
 }
@@ -148,14 +148,6 @@ func (s *Scenario) drop(r *rand.Rand, at float64, files int, usual format) *drop
 		s.fill(r, f, d, at, hours, rush)
 	}
 	d.close()
-	return d
-}
-
-// of notes who drops it.
-func (d *drop) of(partner int) *drop {
-	for i := range d.films {
-		d.films[i].partner = partner
-	}
 	return d
 }
 

@@ -37,7 +37,7 @@ func (c *chart) sample(w *world) {
 		}
 		backlog := 0.0
 		for _, f := range w.active {
-			backlog += f.estimate(w.priors[f.kin], w.hint(f)).likely / 3600
+			backlog += f.estimate(w.priors[f.kin]).likely / 3600
 		}
 		for ; c.due < len(w.drops) && w.drops[c.due].arrived <= w.now; c.due++ {
 			c.bound += w.drops[c.due].bound

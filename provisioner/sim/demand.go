@@ -43,7 +43,7 @@ func (w *world) Demand(_ context.Context, now time.Time) ([]plan.Demand, error) 
 			keys = append(keys, k)
 			*b = bucket{Demand: plan.Demand{Deadline: w.at(float64(k.minute * 60)), Arrived: w.at(f.arrived), Rush: k.rush}}
 		}
-		b.add(f.estimate(w.priors[f.kin], w.hint(f)))
+		b.add(f.estimate(w.priors[f.kin]))
 	}
 	slices.SortFunc(keys, func(a, b due) int {
 		if a.minute != b.minute {

@@ -30,7 +30,6 @@ const (
 // film is one source. Its tasks are numbered: chunks from 0, then the sound.
 type film struct {
 	drop     *drop
-	partner  int
 	arrived  float64
 	deadline float64
 	cancel   float64 // cancelled then; 0: never
@@ -109,10 +108,6 @@ func (f *film) chunkSum() float64 {
 	return factor*chunkSeconds*f.load + f.chunkWork(f.n-1)
 }
 
-// scout tells whether its probe goes ahead of others' chunks, as that of one
-// film in four does: see queue.Scout.
-func (f *film) scout() bool { return f.phase == waiting && f.seed%4 == 0 }
-
 // ready tells how many tasks could start now.
 func (f *film) ready() int32 {
 	if f.phase == over {
@@ -160,15 +155,13 @@ type left struct {
 
 // estimate tells what is left as queue/estimate does it: by size before the
 // probe, by chunk after it, corrected by the chunks that are done.
-func (f *film) estimate(p prior, h hint) left {
+func (f *film) estimate(p prior) left {
 	const slow = 1.6 // a bad chunk beside the mean
 	end := endFixed + endLoad*f.seconds
 	switch f.phase {
 	case waiting:
-		e := left{likely: h.factor * f.bytes * p.likely}
-		e.guessed = (1 - h.trust) * e.likely
-		e.surely = e.likely * math.Exp(max(0.3, (1-h.trust)*math.Log(p.surely/p.likely)))
-		e.tasks = 1 + int(h.trust*e.likely/aTask) // its probe: how it will be cut is not known
+		e := left{likely: f.bytes * p.likely, surely: f.bytes * p.surely, guessed: f.bytes * p.likely}
+		e.tasks = 1 // its probe: how it will be cut is not known
 		e.chain = probeMost + 90 + min(e.surely/50, 600)
 		return e
 	case ending:

@@ -1,12 +1,12 @@
 package sim
 
-// readyQueue is a heap of films with ready tasks: scouts first, see
-// queue.Scout, then the earliest deadline, then the first to arrive. Tasks do
-// not enter it: taking one costs nothing but a look at the first film.
+// readyQueue is a heap of films with ready tasks: probes first, then the
+// earliest deadline, then the first to arrive. Tasks do not enter it: taking
+// one costs nothing but a look at the first film.
 type readyQueue []*film
 
 func before(a, b *film) bool {
-	switch x, y := a.scout(), b.scout(); {
+	switch x, y := a.phase == waiting, b.phase == waiting; {
 	case x != y:
 		return x
 	case a.deadline != b.deadline:

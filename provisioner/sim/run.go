@@ -83,7 +83,7 @@ func (s *Scenario) policy() plan.Policy {
 		return usual
 	}
 	p := plan.Policy{
-		Max: f.Max, MaxVCPUs: f.MaxVCPUs, Overhead: share(f.Overhead, 0.036), Share: share(f.Share, 0.4),
+		Max: f.Max, MaxVCPUs: f.MaxVCPUs, Overhead: share(f.Overhead, 0.03), Share: share(f.Share, 0.4),
 		Hold: minutes(f.Hold, 10), Margin: minutes(f.Margin, 10), Chunk: aTask * time.Second, Drain: 10 * time.Minute, Life: 26 * time.Hour,
 		Budget: plan.Budget{Hour: provisioner.Dollars(f.Hour), Hard: 2},
 	}

@@ -40,9 +40,6 @@ type world struct {
 	changes  []change          // of capacity, the next first
 	buckets  map[due]*bucket   // of demand, kept for their memory
 
-	told  map[int][]word // by the last probes of each partner
-	hints map[hinted]hint
-
 	watch watch
 	tally tally
 	chart *chart // nil: nobody wants one
@@ -65,7 +62,7 @@ type change struct {
 func newWorld(s *Scenario, seed uint64) (*world, error) {
 	w := &world{
 		s: s, r: rand.New(rand.NewPCG(seed, 3)), priors: s.Content.priors(), drops: s.generate(seed),
-		told: map[int][]word{}, hints: map[hinted]hint{}, byID: map[provisioner.InstanceID]*machine{}, answers: map[string]answer{}, buckets: map[due]*bucket{},
+		byID: map[provisioner.InstanceID]*machine{}, answers: map[string]answer{}, buckets: map[due]*bucket{},
 		bucket: s.API.Burst,
 	}
 	end := s.Days * 86400
@@ -221,7 +218,6 @@ func (w *world) finish(m *machine, s *slot) {
 		return
 	case f.phase == waiting:
 		f.enter(encoding, at)
-		w.tell(f, at)
 	case f.phase == encoding:
 		if task < f.n {
 			f.done, f.seen = f.done+1, f.seen+f.chunkWork(task)

@@ -24,8 +24,6 @@ type Due struct {
 	Cost     float64   // seconds of one slot, of those tasks and of what is expected to come after probes
 	Guessed  float64   // of Cost: probes, and what comes after them; it may be off by times
 	Arrived  time.Time // no later than any of it; zero: unknown
-
-	Guesses map[string]float64 // what Guessed is the sum of, by partner
 }
 
 // Demand tells all the work that there is, the earliest deadline first. It is
@@ -69,11 +67,7 @@ func (l *Ledger) Demand(ctx context.Context) ([]Due, error) {
 		}
 		d.Jobs, d.Tasks, d.Cost = d.Jobs+jobs, d.Tasks+tasks, d.Cost+float64(ms)/1000
 		if f[1] >= "2" {
-			if d.Guesses == nil {
-				d.Guesses = map[string]float64{}
-			}
 			d.Guessed += float64(ms) / 1000
-			d.Guesses[f[2]] += float64(ms) / 1000
 		}
 		if at := time.UnixMilli(arrived).UTC(); arrived > 0 && (d.Arrived.IsZero() || at.Before(d.Arrived)) {
 			d.Arrived = at

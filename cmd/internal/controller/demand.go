@@ -41,7 +41,6 @@ func (c *Controller) Demand(ctx context.Context, now time.Time) ([]plan.Demand, 
 	wide := c.oracle.spread()
 	all := make([]plan.Demand, 0, len(dues))
 	for _, d := range dues {
-		c.oracle.correct(&d)
 		each := estimate.Guess{P50: d.Cost / float64(max(1, d.Tasks)), P90: wide * d.Cost / float64(max(1, d.Tasks))}
 		sum := each.Many(max(1, d.Tasks))
 		left := max(0, d.Cost-done[bucket{d.Deadline.Unix(), d.Rush}])

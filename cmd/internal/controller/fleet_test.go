@@ -1,8 +1,6 @@
 package controller
 
 import (
-	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"reflect"
@@ -15,7 +13,6 @@ import (
 	"bobine/provisioner/local"
 	"bobine/provisioner/plan"
 	"bobine/queue"
-	"bobine/storage/state"
 )
 
 // What rented machines wait for and are bounded by is nothing to processes of
@@ -155,30 +152,5 @@ func TestProcessesGone(t *testing.T) {
 		if got := gone(c.beat); got != c.gone {
 			t.Errorf("%s: gone is %v", c.name, got)
 		}
-	}
-}
-
-// What the probes of a drop tell corrects what is guessed of the films behind
-// them, and of no other partner's.
-func TestProbesTellOfOthers(t *testing.T) {
-	o := newOracle()
-	for i := range 4 {
-		j := queue.Job{ID: fmt.Sprint("j", i), Partner: "a", Source: &halfMinute, Ladder: &encoder.Ladder{}}
-		probe := queue.Task{ID: "probe", Job: j.ID, Kind: queue.KindProbe, State: queue.Finished, Since: noon.Add(time.Minute), Cost: 1, Behind: 9}
-		chunks := []queue.Task{j.NewTask(queue.KindVideo, 0, noon), j.NewTask(queue.KindVideo, 1, noon)}
-		for i := range chunks {
-			chunks[i].Work = 100
-		}
-		o.fill(j, append([]queue.Task{probe}, chunks...), chunks)
-		o.fill(j, chunks, chunks) // later tasks of a film tell nothing new
-	}
-	factor, trust := o.probes.Hint("a", noon)
-	if factor < 2 || trust <= 0 {
-		t.Fatalf("films that take more than was guessed: %g times, trust %g", factor, trust)
-	}
-	d := state.Due{Arrived: noon, Tasks: 20, Cost: 2000, Guessed: 1500, Guesses: map[string]float64{"a": 1000, "b": 500}}
-	o.correct(&d)
-	if cost, guessed := 1000+1000*factor, 500+(1-trust)*1000*factor; math.Abs(d.Cost-cost) > 1e-6 || math.Abs(d.Guessed-guessed) > 1e-6 || d.Tasks <= 20 {
-		t.Errorf("corrected: %+v, want a cost of %g, %g of it guessed, and more than 20 tasks", d, cost, guessed)
 	}
 }

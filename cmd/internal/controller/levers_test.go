@@ -84,21 +84,6 @@ func (f *field) submit(title string, deadline string) queue.Job {
 	return j
 }
 
-// inTurn submits a film that is not, as one in four is, probed ahead of its
-// partner's others.
-func (f *field) inTurn(title string, deadline string) queue.Job {
-	f.t.Helper()
-	for {
-		j := f.submit(title, deadline)
-		probe := queue.Task{Job: j.ID, Kind: queue.KindProbe, Deadline: j.Deadline}
-		if probe.Order() >= float64(j.Deadline.Unix()) {
-			return j
-		}
-		_, err := f.Cancel(f.t.Context(), j.ID)
-		check(f.t, err)
-	}
-}
-
 func (f *field) job(id string) queue.Job {
 	f.t.Helper()
 	j, err := f.ledger.Job(f.t.Context(), id)
@@ -179,7 +164,7 @@ func (f *field) wantWhy(id string, words ...string) api.Why {
 // while the job is not over.
 func TestLevers(t *testing.T) {
 	f, ctx := newField(t, 1), t.Context()
-	first, second, third := f.inTurn("first", "24h"), f.inTurn("second", "25h"), f.inTurn("third", "26h")
+	first, second, third := f.submit("first", "24h"), f.submit("second", "25h"), f.submit("third", "26h")
 	pull := func(lever func() (queue.Job, error)) queue.Job {
 		t.Helper()
 		once, err := lever()
@@ -203,7 +188,7 @@ func TestLevers(t *testing.T) {
 
 	pull(func() (queue.Job, error) { return f.Resume(ctx, first.ID) })
 	later := pull(func() (queue.Job, error) { return f.SetDeadline(ctx, first.ID, f.now.Add(72*time.Hour)) })
-	fourth := f.inTurn("fourth", "27h")
+	fourth := f.submit("fourth", "27h")
 	w := f.wantWhy(first.ID, "1 task of house before its first one", "1 task waits for one of 1 slots")
 	if w.Before == nil || *w.Before != 1 || later.Rush {
 		t.Errorf("behind %v tasks, rush %t", w.Before, later.Rush)

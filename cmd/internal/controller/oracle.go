@@ -3,21 +3,17 @@ package controller
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"bobine/queue"
 	"bobine/queue/estimate"
-	"bobine/storage/state"
 )
 
 // oracle is the book of estimates, learned by the loop and asked by the API.
 type oracle struct {
 	mu      sync.Mutex
 	book    estimate.Book
-	probes  estimate.Told
 	out     map[string]bool  // tasks seen out: when they finish, they are learned from
 	first   map[string]guess // what was first told of jobs under way
 	slots   int              // of the workers that live
@@ -74,25 +70,6 @@ func (o *oracle) fill(j queue.Job, all, fresh []queue.Task) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.book.Fill(j, all, fresh, o.slots)
-	probe := slices.IndexFunc(all, func(t queue.Task) bool { return t.Kind == queue.KindProbe })
-	if probe >= 0 && j.Ladder != nil && slices.ContainsFunc(fresh, func(t queue.Task) bool { return t.Kind.Encodes() }) {
-		left := o.book.Left(j, all, func(queue.Task) float64 { return 0 })
-		o.probes.Add(j.Partner, j.ID, all[probe].Since, all[probe].Ahead(), left.Sum.P50+left.Chain.P50)
-	}
-}
-
-// correct brings what is guessed of films that wait for their probes in line
-// with what probes told of others like them.
-func (o *oracle) correct(d *state.Due) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, partner := range slices.Sorted(maps.Keys(d.Guesses)) {
-		guess := d.Guesses[partner]
-		factor, trust := o.probes.Hint(partner, d.Arrived)
-		d.Cost += (factor - 1) * guess
-		d.Guessed += ((1-trust)*factor - 1) * guess
-		d.Tasks += int(trust * factor * guess / aTask.Seconds())
-	}
 }
 
 // see notes which tasks are out.
