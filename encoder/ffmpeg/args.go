@@ -73,10 +73,11 @@ func tail(s *ff.Stream, r encoder.Rendition, j VideoJob) (*ff.Stream, int64) {
 	return s, more
 }
 
-// buffered has a chunk begin with the buffer that the one before leaves it
-// where bits are short: 0.42 of it was measured. The 0.9 that x264 takes for
-// granted would be spent again at every join: the whole then overran its
-// buffer by 0.43 of it, and was 4 % larger than in one piece, now within 1 %.
+// buffered has a chunk begin with less of its buffer than the 0.9 that x264
+// takes for granted, which would be spent again at every join: a film short of
+// bits then overran its buffer by 0.43 of it. With 0.75 it does not, and rungs
+// short of bits take 0.998 and 1.001 times the bits that they take in one piece
+// at equal SSIM; with 0.6 they took 1.02 times as many, with 0.4 1.18 times.
 func buffered(r encoder.Rendition, j VideoJob) ff.KwArgs {
 	if r.Codec != "h264" || j.Chunk.First == 0 {
 		return nil
