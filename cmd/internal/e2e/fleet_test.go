@@ -152,7 +152,7 @@ func TestFleetFromZeroToZero(t *testing.T) {
 // does and goes; another makes the rest. No attempt is lost, no retry used.
 func TestDrain(t *testing.T) {
 	f := start(t, slow, small(2))
-	id := f.submit(t, film(t, 24, "640x360")).ID
+	id := f.submit(t, film(t, 16, "640x360")).ID
 	f.midway(t, id)
 	m := f.ready(t)
 	f.drain(t, m)
@@ -175,7 +175,7 @@ func TestDrain(t *testing.T) {
 // A worker that is killed while it drains costs what it held, and no more.
 func TestKilledWhileDraining(t *testing.T) {
 	f := start(t, slow, small(1))
-	id := f.submit(t, film(t, 24, "640x360")).ID
+	id := f.submit(t, film(t, 16, "640x360")).ID
 	f.midway(t, id)
 	m := f.ready(t)
 	f.drain(t, m)
