@@ -11,19 +11,26 @@ import (
 	"bobine/configs"
 )
 
-// The example in the shipped file, uncommented, is a copy with every key but
-// the endpoint.
-func TestCopyOfTheShippedFile(t *testing.T) {
+// example is what stands in the shipped file commented out below a section's
+// name, uncommented.
+func example(t *testing.T, section string) string {
+	t.Helper()
 	b, err := os.ReadFile("bobine.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(b), "\n# backup:\n")
-	example, _, ok := strings.Cut(rest, "\n\n")
+	_, rest, _ := strings.Cut(string(b), "\n# "+section+":\n")
+	text, _, ok := strings.Cut(rest, "\n\n")
 	if !ok {
-		t.Fatal("bobine.yaml has no example of copies")
+		t.Fatalf("bobine.yaml has no example of %s", section)
 	}
-	text := "backup:\n" + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(example, "") + "\n  scrub: 14d\nsources: {after: delete, wait: 2d}\n"
+	return regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(text, "")
+}
+
+// The example in the shipped file, uncommented, is a copy with every key but
+// the endpoint.
+func TestCopyOfTheShippedFile(t *testing.T) {
+	text := "backup:\n" + example(t, "backup") + "\n  scrub: 14d\nsources: {after: delete, wait: 2d}\n"
 	c, err := load(t, text)
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)

@@ -1,9 +1,7 @@
 package configs_test
 
 import (
-	"os"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,16 +13,7 @@ func n(x int) *int { return &x }
 
 // The example in the shipped file, uncommented, is what it says.
 func TestWindowsOfTheShippedFile(t *testing.T) {
-	b, err := os.ReadFile("bobine.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(b), "\n# fleet:\n")
-	example, _, ok := strings.Cut(rest, "\n\n")
-	if !ok {
-		t.Fatal("bobine.yaml has no example of windows")
-	}
-	c, err := load(t, "fleet:\n  max: 64\n"+regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(example, "")+"\n")
+	c, err := load(t, "fleet:\n  max: 64\n"+example(t, "fleet")+"\n")
 	if err != nil {
 		t.Fatal(err)
 	}
