@@ -90,7 +90,7 @@ func (a *app) simulate(ctx context.Context, o simulation) error {
 			return usage("--policy %s: there is none of that name; see: bobine simulate --help", name)
 		}
 	}
-	line := &trialLine{app: a, began: time.Now(), scenarios: len(scenarios)}
+	line := &trialLine{liveLine: newLiveLine(a.err), scenarios: len(scenarios)}
 	defer line.end()
 	var reports []sim.Report
 	outcomes := map[string][]sim.Outcome{}
@@ -216,46 +216,20 @@ func clockSpan(seconds float64) string {
 	return fmt.Sprintf("%d:%02d", m/60, m%60)
 }
 
-// trialLine tells how far the simulation is: on a terminal one line that
-// changes, elsewhere a line now and then.
+// trialLine tells how far the simulation is.
 type trialLine struct {
-	app       *app
-	began     time.Time
-	last      time.Time
+	liveLine
 	scenario  int // of so many
 	scenarios int
-	shown     bool
 }
 
 func (l *trialLine) seen(done, all float64, what string) {
-	now, pause := time.Now(), 15*time.Second
-	live := terminal(l.app.err)
-	if live {
-		pause = 200 * time.Millisecond
-	}
-	if l.last.IsZero() {
-		l.last = l.began
-	}
-	if now.Sub(l.last) < pause {
-		return
-	}
-	l.last, l.shown = now, true
-	share := (float64(l.scenario) + done/all) / float64(l.scenarios)
-	eta := "?"
-	if share > 0.001 {
-		eta = span(time.Duration(float64(now.Sub(l.began)) * (1 - share) / share))
-	}
-	text := fmt.Sprintf("%3.0f%%  %s, ETA %s", 100*share, what, eta)
-	if live {
-		fmt.Fprint(l.app.err, "\r\x1b[K", text)
-	} else {
-		fmt.Fprintln(l.app.err, text)
-	}
-}
-
-func (l *trialLine) end() {
-	if l.shown && terminal(l.app.err) {
-		fmt.Fprint(l.app.err, "\r\x1b[K")
-	}
-	l.shown = false
+	l.tell(func(spent time.Duration) string {
+		share := (float64(l.scenario) + done/all) / float64(l.scenarios)
+		eta := "?"
+		if share > 0.001 {
+			eta = span(time.Duration(float64(spent) * (1 - share) / share))
+		}
+		return fmt.Sprintf("%3.0f%%  %s, ETA %s", 100*share, what, eta)
+	})
 }

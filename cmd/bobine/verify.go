@@ -100,7 +100,7 @@ func films(ctx context.Context, places []backup.Place) ([]string, error) {
 
 func (a *app) verify(ctx context.Context, jobs []string, places []backup.Place, o backup.Options, mark *milestone) (verified, error) {
 	v := verified{Findings: []backup.Finding{}, Errors: []string{}}
-	p := &progressLine{app: a, films: len(jobs), began: time.Now()}
+	p := &progressLine{liveLine: newLiveLine(a.err), films: len(jobs)}
 	o.Seen = p.seen
 	for n, job := range jobs {
 		r, err := backup.Verify(ctx, job, places, o)
@@ -221,18 +221,15 @@ func (m *milestone) done(v *verified) error {
 	return nil
 }
 
-// progressLine tells how far a long command is: on a terminal one line that
-// changes, elsewhere a line now and then.
+// progressLine tells how far a verification is.
 type progressLine struct {
-	app   *app
 	films int
-	began time.Time
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	liveLine
 	n     int
 	found int
 	bytes int64
-	last  time.Time
 }
 
 func (p *progressLine) seen(_ int, bytes int64) {
@@ -250,32 +247,17 @@ func (p *progressLine) film(n, found int) {
 }
 
 func (p *progressLine) show() {
-	now, pause := time.Now(), 15*time.Second
-	live := terminal(p.app.err)
-	if live {
-		pause = 200 * time.Millisecond
-	}
-	if p.last.IsZero() {
-		p.last = p.began
-	}
-	if now.Sub(p.last) < pause {
-		return
-	}
-	p.last = now
-	eta := "?"
-	if p.n > 0 {
-		eta = span(now.Sub(p.began) * time.Duration(p.films-p.n) / time.Duration(p.n))
-	}
-	line := fmt.Sprintf("%d of %d films, %s, %d findings, ETA %s", p.n, p.films, bytesText(p.bytes), p.found, eta)
-	if live {
-		fmt.Fprint(p.app.err, "\r\x1b[K", line)
-	} else {
-		fmt.Fprintln(p.app.err, line)
-	}
+	p.tell(func(spent time.Duration) string {
+		eta := "?"
+		if p.n > 0 {
+			eta = span(spent * time.Duration(p.films-p.n) / time.Duration(p.n))
+		}
+		return fmt.Sprintf("%d of %d films, %s, %d findings, ETA %s", p.n, p.films, bytesText(p.bytes), p.found, eta)
+	})
 }
 
 func (p *progressLine) end() {
-	if terminal(p.app.err) {
-		fmt.Fprint(p.app.err, "\r\x1b[K")
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.liveLine.end()
 }
