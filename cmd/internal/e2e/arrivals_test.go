@@ -85,22 +85,7 @@ func TestFilmArrivesInABucket(t *testing.T) {
 	d := &door{passed: make(chan int, 100)}
 	hook := httptest.NewServer(d)
 	t.Cleanup(hook.Close)
-	server, err := s3d.Start(t.Context(), s3d.Options{Dir: t.TempDir(), Env: []string{"VGW_EVENT_WEBHOOK_URL=" + hook.URL}})
-	if errors.Is(err, s3d.ErrNotBuilt) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Stop() })
-	for k, v := range server.Env() {
-		t.Setenv(k, v)
-	}
-	for _, b := range []string{"films", "inbox"} {
-		if err := server.MakeBucket(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	environ(t, buckets(t, s3d.Options{Env: []string{"VGW_EVENT_WEBHOOK_URL=" + hook.URL}}, "films", "inbox"))
 	f := start(t, func(c *configs.Config) {
 		c.Storage.Outputs, c.Storage.S3.PathStyle = "s3://films/out", true
 		c.Sources.AllowHosts = []string{"127.0.0.1"}

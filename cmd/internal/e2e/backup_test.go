@@ -52,22 +52,7 @@ func TestTwoPlaces(t *testing.T) {
 
 // The same from bucket to bucket, where the server copies by itself.
 func TestTwoBuckets(t *testing.T) {
-	server, err := s3d.Start(t.Context(), s3d.Options{Dir: t.TempDir()})
-	if errors.Is(err, s3d.ErrNotBuilt) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
-	for k, v := range server.Env() {
-		t.Setenv(k, v)
-	}
-	for _, name := range []string{"films", "copies"} {
-		if err := server.MakeBucket(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
-	}
+	environ(t, buckets(t, s3d.Options{}, "films", "copies"))
 	var c configs.Config
 	f := start(t, func(x *configs.Config) {
 		x.Storage.Outputs, x.Storage.S3.PathStyle = "s3://films/out", true

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -22,7 +21,6 @@ import (
 	"bobine/provisioner"
 	"bobine/queue"
 	"bobine/storage/s3/s3d"
-	"bobine/storage/state/redisd"
 )
 
 func runJoiner(ctx context.Context) error {
@@ -53,34 +51,10 @@ func runJoiner(ctx context.Context) error {
 // it needs. One that is sent away hands back what it held.
 func TestWorkersThatJoin(t *testing.T) {
 	need(t, "ffmpeg", "ffprobe", "redis-server")
-	server, err := s3d.Start(t.Context(), s3d.Options{Dir: t.TempDir()})
-	if errors.Is(err, s3d.ErrNotBuilt) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
-	for k, v := range server.Env() {
-		t.Setenv(k, v)
-	}
-	for _, name := range []string{"films", "inbox"} {
-		if err := server.MakeBucket(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
-	}
+	environ(t, buckets(t, s3d.Options{}, "films", "inbox"))
 	line := listen(t, os.Getenv("AWS_ENDPOINT_URL_S3"))
 	t.Setenv("AWS_ENDPOINT_URL_S3", line.url)
-	redis, err := redisd.Start(context.WithoutCancel(t.Context()), redisd.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(redis.Stop)
-	conn := redis.Conn()
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte(conn.Password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	conn, password := redis(t)
 	f := start(t, func(c *configs.Config) {
 		c.Fleet.Max = 0
 		c.Redis = configs.Redis{URL: conn.URL, PasswordFile: password}

@@ -3,8 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"bobine/configs"
 	"bobine/provisioner"
 	"bobine/queue"
-	"bobine/storage/state/redisd"
 )
 
 // A worker whose machine is about to be taken away takes no more work, hands
@@ -23,24 +20,16 @@ import (
 // no retry.
 func TestNoticeOfInterruption(t *testing.T) {
 	need(t, "ffmpeg", "ffprobe", "redis-server")
-	redis, err := redisd.Start(context.WithoutCancel(t.Context()), redisd.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(redis.Stop)
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte(redis.Conn().Password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	conn, password := redis(t)
 	store := t.TempDir()
 	f := start(t, slow, func(c *configs.Config) {
 		c.Fleet.Max = 0
-		c.Redis = configs.Redis{URL: redis.Conn().URL, PasswordFile: password}
+		c.Redis = configs.Redis{URL: conn.URL, PasswordFile: password}
 		c.Storage.Outputs = store
 	})
 	hire := func(notices <-chan provisioner.Notice) <-chan error {
 		w, err := worker.New(settings.Worker{
-			Redis: redis.Conn(), Store: store, Scratch: t.TempDir(), Slots: 2, Beat: time.Second, Attempts: 3, Version: "test",
+			Redis: conn, Store: store, Scratch: t.TempDir(), Slots: 2, Beat: time.Second, Attempts: 3, Version: "test",
 		}, quiet())
 		if err != nil {
 			t.Fatal(err)

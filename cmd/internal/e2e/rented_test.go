@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"bobine/provisioner/ec2/ec2d"
 	"bobine/storage/s3/s3d"
 	"bobine/storage/state"
-	"bobine/storage/state/redisd"
 )
 
 // region is a double of EC2 in which each instance is a process of this test
@@ -44,28 +42,11 @@ var rented = []provisioner.Pool{
 func rent(t *testing.T, sees func(action string)) *region {
 	t.Helper()
 	need(t, "ffmpeg", "ffprobe", "redis-server")
-	films, err := s3d.Start(t.Context(), s3d.Options{Dir: t.TempDir()})
-	if errors.Is(err, s3d.ErrNotBuilt) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = films.Stop() })
-	if err := films.MakeBucket(t.Context(), "films"); err != nil {
-		t.Fatal(err)
-	}
-	redis, err := redisd.Start(context.WithoutCancel(t.Context()), redisd.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(redis.Stop)
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte(redis.Conn().Password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	films := buckets(t, s3d.Options{}, "films")
+	conn, password := redis(t)
 	r := &region{machines: map[provisioner.InstanceID]*child.Process{}}
-	if r.ledger, err = state.Open(redis.Conn()); err != nil {
+	var err error
+	if r.ledger, err = state.Open(conn); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.ledger.Close() })
@@ -94,7 +75,7 @@ func rent(t *testing.T, sees func(action string)) *region {
 			r.env = append(r.env, k+"="+v)
 		}
 	}
-	r.env = append(r.env, "GORACE=atexit_sleep_ms=0", "BOBINE_REDIS_URL="+redis.Conn().URL, "BOBINE_REDIS_PASSWORD_FILE="+password,
+	r.env = append(r.env, "GORACE=atexit_sleep_ms=0", "BOBINE_REDIS_URL="+conn.URL, "BOBINE_REDIS_PASSWORD_FILE="+password,
 		"BOBINE_STORAGE_OUTPUTS=s3://films/out", "BOBINE_STORAGE_S3_PATH_STYLE=true", "BOBINE_SOURCES_ALLOW_HOSTS=127.0.0.1", "BOBINE_LEASE_BEAT=1s",
 		"BOBINE_FLEET_PROVIDER=ec2", "BOBINE_FLEET_EC2_FARM=cinema", "BOBINE_FLEET_EC2_LAUNCH_TEMPLATE=workers", "BOBINE_FLEET_EC2_TYPES="+rented[0].Type)
 	return r
