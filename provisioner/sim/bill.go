@@ -83,12 +83,7 @@ func (w *world) settle() {
 // as large as the quota from the start, at the speed of the fastest kind.
 func (s *Scenario) hopeless(drops []*drop) {
 	var films []*film
-	fastest := 0.0
-	for _, name := range s.Market.Types {
-		if k, err := kindOf(name); err == nil {
-			fastest = max(fastest, k.speed)
-		}
-	}
+	_, fastest := s.speeds()
 	for _, d := range drops {
 		for i := range d.films {
 			f := &d.films[i]

@@ -155,15 +155,15 @@ func Load(path string) (Scenario, error) {
 	return s, nil
 }
 
-// slowest is the speed of the slowest kind of machine.
-func (s *Scenario) slowest() float64 {
-	least := math.Inf(1)
+// speeds are those of the slowest and of the fastest kind of machine.
+func (s *Scenario) speeds() (slowest, fastest float64) {
+	slowest = math.Inf(1)
 	for _, name := range s.Market.Types {
 		if k, err := kindOf(name); err == nil {
-			least = min(least, k.speed)
+			slowest, fastest = min(slowest, k.speed), max(fastest, k.speed)
 		}
 	}
-	return least
+	return slowest, fastest
 }
 
 // check tells all that is wrong with a scenario.

@@ -15,13 +15,14 @@ const tick = 10.0
 // world is everything outside the controller. Its moments are seconds since
 // the scenario's start.
 type world struct {
-	mu     sync.Mutex // only what a Provider does needs it: the world itself turns in one goroutine
-	s      *Scenario
-	r      *rand.Rand
-	market *market
-	priors [unknown + 1]prior
-	price  []step // of work, to a clairvoyant
-	now    float64
+	mu      sync.Mutex // only what a Provider does needs it: the world itself turns in one goroutine
+	s       *Scenario
+	r       *rand.Rand
+	market  *market
+	priors  [unknown + 1]prior
+	price   []step  // of work, to a clairvoyant
+	slowest float64 // kind's speed
+	now     float64
 
 	drops   []*drop
 	coming  []*film // not arrived yet, the next first
@@ -83,6 +84,7 @@ func newWorld(s *Scenario, seed uint64) (*world, error) {
 		return nil, err
 	}
 	w.price = w.market.bounds()
+	w.slowest, _ = s.speeds()
 	for _, d := range w.drops {
 		for i := range d.films {
 			d.bound += w.least(&d.films[i])
@@ -104,7 +106,7 @@ func newWorld(s *Scenario, seed uint64) (*world, error) {
 // the machines, each task has to begin, on the slowest kind in no less than so
 // much.
 func (w *world) least(f *film) float64 {
-	return (f.total() + fetch*w.s.slowest()*f.starts()) * least(w.price, f.arrived, f.deadline)
+	return (f.total() + fetch*w.slowest*f.starts()) * least(w.price, f.arrived, f.deadline)
 }
 
 func sign(x float64) int {
