@@ -39,7 +39,7 @@ func (p *planner) keep() {
 	var still []*Seen
 	for _, m := range p.draining {
 		wanted := m.Pool.Market == provisioner.Spot || p.safe > 0 || p.Policy.OnDemand || m.Price == 0
-		if 2*waiting < m.Slots || !wanted || m.Held != "" || p.aged(m) || m.Sign == nil {
+		if 2*waiting < m.Slots || !wanted || p.need > 0 && p.slow(m) || m.Held != "" || p.aged(m) || m.Sign == nil {
 			still = append(still, m)
 			continue
 		}
@@ -133,11 +133,16 @@ func (p *planner) plain() bool {
 	return p.Policy.OnDemand || !slices.ContainsFunc(p.Offers, func(o provisioner.Offer) bool { return o.Market == provisioner.Spot })
 }
 
+// patience is how long machines run when boots are slow.
+const patience = 33 * time.Minute
+
 // width is the rate at which boots and tails add no more than Overhead to the
 // work that is there for certain: each machine costs a boot, and half a chunk
-// in each slot at its end.
+// in each slot at its end. Where boots are so slow that machines would run for
+// longer than patience, up to twice the overhead is paid instead.
 func (p *planner) width(o provisioner.Offer) float64 {
-	return p.Policy.Overhead * p.work.least / (o.Boot + p.Policy.Chunk/2).Seconds()
+	each := (o.Boot + p.Policy.Chunk/2).Seconds()
+	return p.work.least * min(max(p.Policy.Overhead/each, 1/patience.Seconds()), 2*p.Policy.Overhead/each)
 }
 
 // company is until when little work waits for more.

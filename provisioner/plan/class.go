@@ -15,6 +15,7 @@ type class struct {
 	tasks    int
 	likely   float64
 	surely   float64
+	whole    float64       // surely, before temper
 	least    float64       // as far below likely as surely is above
 	guessed  float64       // of likely
 	chain    time.Duration // the longest
@@ -64,6 +65,7 @@ func (c *class) add(d *Demand) {
 	c.tasks += d.Tasks
 	c.likely += exact(max(0, d.Likely))
 	c.surely += exact(max(0, d.Likely, d.Surely))
+	c.whole = c.surely
 	guessed := min(max(0, d.Guessed), max(0, d.Likely))
 	c.guessed += exact(guessed)
 	c.least += exact((max(0, d.Likely)-guessed)*min(1, d.Likely/max(1e-9, d.Surely)) + guessed/doubt)

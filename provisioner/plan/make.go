@@ -22,11 +22,13 @@ type planner struct {
 	vcpus    int // of those
 	reserved provisioner.Money
 	priced   provisioner.Money
+	dense    map[provisioner.Market]float64  // see densest
 	asked    map[provisioner.Market][]scored // what offers answers with: asked once a plan
 	power    power                           // of live
 	demanded power                           // of those on demand
 	boots    map[provisioner.Pool]time.Duration
 
+	asks   float64 // rate that deadlines ask for in all, guesses taken whole
 	need   float64 // rate that deadlines ask for beyond what lives
 	safe   float64 // rate on demand that deadlines ask for beyond what lives on demand
 	danger float64 // rate in all that work without slack asks for
@@ -38,6 +40,7 @@ type planner struct {
 func Make(in Input) Plan {
 	p := survey(in)
 	p.deadlines()
+	p.market()
 	p.safety()
 	p.bring()
 	p.release()
@@ -76,7 +79,6 @@ func survey(in Input) *planner {
 	for i := range in.Machines {
 		p.count(&in.Machines[i])
 	}
-	p.asked = map[provisioner.Market][]scored{provisioner.Spot: p.ask(provisioner.Spot), provisioner.OnDemand: p.ask(provisioner.OnDemand)}
 	byID := func(a, b *Seen) int { return cmp.Compare(a.ID, b.ID) }
 	slices.SortFunc(p.live, byID)
 	slices.SortFunc(p.draining, byID)
@@ -139,16 +141,14 @@ func (p *planner) due(c class) time.Time {
 // Layland, "Scheduling Algorithms for Multiprogramming", JACM 1973).
 func (p *planner) deadlines() {
 	boot := p.boot(provisioner.Spot)
-	power, sum := p.power.clone(), 0.0
+	power, sum, whole := p.power.clone(), 0.0, 0.0
 	for _, c := range p.classes {
-		sum += c.surely
+		sum, whole = sum+c.surely, whole+c.whole
 		due := p.due(c)
+		span := max(due.Sub(p.Now)-boot, soonest).Seconds()
+		p.asks = max(p.asks, whole/span)
 		lack := sum - power.until(due)
-		if lack <= 0 {
-			continue
-		}
-		span := due.Sub(p.Now) - boot
-		p.need = max(p.need, lack/max(span, soonest).Seconds())
+		p.need = max(p.need, lack/span)
 	}
 }
 

@@ -28,6 +28,14 @@ func (p *planner) scoreOf(o *provisioner.Offer, h provisioner.Health) float64 {
 	return o.Price.Float() / o.Rate() / 3600 * (1 + often*lost)
 }
 
+// market sees what can be bought.
+func (p *planner) market() {
+	p.dense, p.asked = p.densest(), map[provisioner.Market][]scored{}
+	for _, m := range []provisioner.Market{provisioner.Spot, provisioner.OnDemand} {
+		p.asked[m] = p.ask(m)
+	}
+}
+
 // offers are those of a market that can be asked for now: by size, the
 // smallest first, then by score.
 func (p *planner) offers(m provisioner.Market) []scored { return p.asked[m] }
@@ -39,7 +47,7 @@ func (p *planner) ask(m provisioner.Market) []scored {
 	out := make([]scored, 0, len(p.Offers))
 	for i := range p.Offers {
 		o := &p.Offers[i]
-		if o.Market != m {
+		if o.Market != m || density(o) < p.dense[m] {
 			continue
 		}
 		h := p.Pools[o.Pool]
@@ -55,6 +63,29 @@ func (p *planner) ask(m provisioner.Market) []scored {
 		}
 		return cmp.Compare(a.Pool.String(), b.Pool.String())
 	})
+	return out
+}
+
+// density is the rate of a vCPU.
+func density(o *provisioner.Offer) float64 { return o.Rate() / float64(max(1, o.VCPUs)) }
+
+// densest are the densities below which machines could not do all in time,
+// were the vCPUs that there may be all of their kind. Where all are too slow
+// only the fastest are left.
+func (p *planner) densest() map[provisioner.Market]float64 {
+	out := map[provisioner.Market]float64{}
+	if p.Policy.MaxVCPUs <= 0 {
+		return out
+	}
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		if o.Slots > 0 && !p.Now.Before(p.Pools[o.Pool].DryUntil) {
+			out[o.Market] = max(out[o.Market], density(o))
+		}
+	}
+	for m, d := range out {
+		out[m] = min(d, p.asks/float64(p.Policy.MaxVCPUs))
+	}
 	return out
 }
 
@@ -228,10 +259,14 @@ func (p *planner) group(pools []scored, counts []int, held map[provisioner.Pool]
 
 // dear is how much more than the best a pool may cost by its score where only
 // width asks for it: hardly anything at first, since the best may have room
-// again in minutes.
+// again in minutes, and more the longer it has not.
 func (p *planner) dear() float64 {
-	if wait := min(3*p.Policy.Hold, p.slack()/20); p.Now.Before(p.work.arrived.Add(wait)) {
-		return 1.06
+	age, slack := p.Now.Sub(p.work.arrived), p.slack()
+	switch {
+	case age < slack/20:
+		return 1.03
+	case age < slack/12:
+		return 1.10
 	}
 	return 1.25
 }
@@ -240,7 +275,7 @@ func (p *planner) dear() float64 {
 // that have.
 func (p *planner) best(m provisioner.Market, least float64) float64 {
 	for _, o := range p.Offers {
-		if o.Market == m && o.Slots > 0 && o.Speed > 0 {
+		if o.Market == m && o.Slots > 0 && o.Speed > 0 && density(&o) >= p.dense[m] {
 			least = min(least, p.score(o))
 		}
 	}

@@ -29,6 +29,7 @@ func (p *planner) release() {
 	free = p.drainAged(free)
 	free = p.drainCostly(free)
 	free = p.drainBeyond(free)
+	free = p.drainSlow(free)
 	free = p.drainDemanded(free)
 	p.drainSurplus(free)
 }
@@ -128,6 +129,27 @@ func (p *planner) drainBeyond(free []*Seen) []*Seen {
 		}
 		return fmt.Sprintf("%s drains to %d machines", p.bounds.why, p.bounds.drainTo)
 	})
+}
+
+// drainSlow makes room for faster machines where no more vCPUs are allowed and
+// those that live will not do all in time: a quarter of them at once.
+func (p *planner) drainSlow(free []*Seen) []*Seen {
+	leaving := 0
+	for _, m := range p.draining {
+		leaving += m.VCPUs
+	}
+	return p.each(free, func(m *Seen) string {
+		if p.need <= 0 || 4*(leaving+m.VCPUs) > p.Policy.MaxVCPUs || p.room(true).vcpus >= m.VCPUs || !p.slow(m) {
+			return ""
+		}
+		leaving += m.VCPUs
+		return "deadlines ask for more than its kind does with the vCPUs that are allowed"
+	})
+}
+
+// slow tells that the deadlines ask for machines that are faster.
+func (p *planner) slow(m *Seen) bool {
+	return m.rate()/float64(max(1, m.VCPUs)) < 0.95*p.dense[m.Pool.Market]
 }
 
 // drainDemanded gives back what was bought on demand once slack is ample

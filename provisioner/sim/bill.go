@@ -78,9 +78,9 @@ func (w *world) settle() {
 }
 
 // hopeless marks films whose deadline no fleet could keep: their tasks follow
-// each other for too long, or the quota is too small for all that is due. The
-// latter is told by running everything in order of deadline on a fleet that is
-// as large as the quota from the start, at the speed of the fastest kind.
+// each other for too long, or the vCPUs that there may be are too few for all
+// that is due. The latter is told by running everything in order of deadline
+// on a fleet of so many from the start, at the speed of the fastest kind.
 func (s *Scenario) hopeless(drops []*drop) {
 	var films []*film
 	_, fastest := s.speeds()
@@ -92,12 +92,21 @@ func (s *Scenario) hopeless(drops []*drop) {
 			films = append(films, f)
 		}
 	}
-	if s.Market.Quota > 0 && s.Market.SpotQuota > 0 {
-		crowded(films, float64(s.Market.Quota+s.Market.SpotQuota)*fastest)
+	if n := s.vcpus(); n > 0 {
+		crowded(films, float64(n)*fastest)
 	}
 	for _, d := range drops {
 		for i := range d.films {
 			d.hopeless = d.hopeless || d.films[i].hopeless
 		}
 	}
+}
+
+// vcpus is how many there may be in all. 0: no bound.
+func (s *Scenario) vcpus() int {
+	n := s.Fleet.MaxVCPUs
+	if q := s.Market.Quota + s.Market.SpotQuota; s.Market.Quota > 0 && s.Market.SpotQuota > 0 && (n == 0 || q < n) {
+		n = q
+	}
+	return n
 }
