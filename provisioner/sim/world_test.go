@@ -183,9 +183,10 @@ func mustWorld(t *testing.T, s Scenario) *world {
 func TestInfeasible(t *testing.T) {
 	s := Default()
 	s.Drops = []Drop{
-		{Time: s.Start, Files: 1, Minutes: 600, Hours: 0.05},                      // its last step alone takes longer
-		{Time: s.Start, Files: 20, Minutes: 400, Hours: 20},                       // easy
-		{Time: s.Start.Add(20 * time.Hour), Files: 200, Minutes: 20000, Hours: 1}, // a hundred machines' work
+		{Time: s.Start, Files: 1, Minutes: 600, Hours: 0.05},                       // its last step alone takes longer
+		{Time: s.Start, Files: 20, Minutes: 400, Hours: 20},                        // easy
+		{Time: s.Start.Add(20 * time.Hour), Files: 200, Minutes: 20000, Hours: 1},  // a hundred machines' work
+		{Time: s.Start.Add(60 * time.Hour), Files: 200, Minutes: 20000, Hours: 20}, // the account would do, the fleet may not be so large
 	}
 	s.Market.Quota, s.Market.SpotQuota, s.Fleet.MaxVCPUs, s.Days = 32, 32, 32, 1
 	s.Arrivals.Corrupt = 0
@@ -193,7 +194,7 @@ func TestInfeasible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []bool{true, false, true} {
+	for i, want := range []bool{true, false, true, true} {
 		if d := out.Drops[i]; d.Infeasible != want || d.Missed {
 			t.Errorf("drop %d: infeasible %v, missed %v; want %v and no miss", i, d.Infeasible, d.Missed, want)
 		}
