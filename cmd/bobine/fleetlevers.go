@@ -173,6 +173,10 @@ itself, with --clear at once.`,
 				return usage("--clear goes alone")
 			case !lift && !named:
 				return usage("nothing is to be changed: give --min, --max or --clear")
+			case least < 0:
+				return usage("--min %d: want 0 machines or more", least)
+			case most < 0:
+				return usage("--max %d: want 0 machines or more", most)
 			}
 			return a.order(cmd, asJSON, func(ctx context.Context, farm *api.Client) (api.FleetStatus, error) {
 				if lift {

@@ -89,7 +89,7 @@ func TestFleetOrders(t *testing.T) {
 		t.Errorf("set ordered %+v", b)
 	}
 	do(2, "min: is more than max, 3", "set", "--min", "4", "--max", "3")
-	do(2, "min: expected number >= 0", "set", "--min", "-1")
+	do(2, "--min -1: want 0 machines or more", "set", "--min", "-1")
 	do(2, "nothing is to be changed", "set")
 	do(2, "--clear goes alone", "set", "--clear", "--max", "3")
 	do(0, "follows the configuration", "set", "--clear")
