@@ -57,8 +57,16 @@ type Job struct {
 	Attempts int     `json:"attempts"`  // handed out, over all tasks
 	Progress float64 `json:"progress"`  // 0 to 1, of all work; only grows until an operator retries
 
+	// Spent is what its tasks took, in seconds of a slot by the UTC day on which
+	// each finished (2026-11-28), once their records are gone; nil: they are there.
+	Spent map[string]float64 `json:"spent,omitzero"`
+
 	Version int64 `json:"-"` // of the record, for compare-and-set; 0: not stored yet
 }
+
+// Folds tells whether the records of its tasks may go: nothing starts again
+// from them.
+func (j Job) Folds() bool { return (j.State == Done || j.State == Rejected) && j.Spent == nil }
 
 // Origin is where the source lies. It is read, never written.
 type Origin struct {

@@ -136,6 +136,13 @@ local function countTask(t)
   end
 end
 
+local function fold(job)
+  local list, names = key('tasks', job), {}
+  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do table.insert(names, key('task', id)) end
+  each(names, function(...) redis.call('UNLINK', ...) end)
+  redis.call('UNLINK', list)
+end
+
 for _, j in ipairs(jobs) do
   local new = j.v == 0
   local was = not new and j.state_was
@@ -154,6 +161,8 @@ for _, j in ipairs(jobs) do
   place('jobs', j.id, j.created)
   if j.active then place('active', j.id, j.created) elseif not new then place('active', j.id) end
   if j.await then place('awaited', j.id, j.await) elseif not new then place('awaited', j.id) end
+  if j.folds then place('folds', j.id, j.folds) elseif not new then place('folds', j.id) end
+  if j.folded then fold(j.id) end
   if j.begun then redis.call('SADD', prefix .. 'begun', j.id) elseif not new then redis.call('SREM', prefix .. 'begun', j.id) end
 end
 

@@ -31,6 +31,8 @@ type (
 		Active    bool   `json:"active"`
 		Begun     bool   `json:"begun"`
 		Await     int64  `json:"await,omitempty,string"`
+		Folds     int64  `json:"folds,omitempty,string"` // when it ended, if its tasks may go
+		Folded    bool   `json:"folded,omitempty"`       // they go now
 		Drop      string `json:"drop,omitempty"`
 		Partner   string `json:"partner"`
 		Reference string `json:"reference,omitempty"`
@@ -101,6 +103,9 @@ func (c Change) encode() (doc []byte, texts []any, err error) {
 		doc.Begun = doc.Active && j.State != queue.Received
 		if doc.Active && j.Await != nil {
 			doc.Await = j.Await.Next.UnixMilli()
+		}
+		if doc.Folded = j.Spent != nil; j.Folds() {
+			doc.Folds = j.Ended.UnixMilli()
 		}
 		d.Jobs = append(d.Jobs, doc)
 	}

@@ -60,6 +60,7 @@ func (w *world) draw(r *rapid.T) (c state.Change, stale bool) {
 		if j.Await = nil; rapid.Bool().Draw(r, "awaits") {
 			j.Await = &queue.Await{Next: noon.Add(time.Minute)}
 		}
+		j.Ended = noon.Add(time.Hour)
 		j.Version = version(id, j.Version)
 		c.Jobs = append(c.Jobs, j)
 	}
@@ -177,6 +178,9 @@ func (w *world) indexes() map[string]string {
 	drops := map[string]map[queue.State]int{}
 	for id, j := range w.jobs {
 		put("jobs", id, ms(j.Created))
+		if j.Folds() {
+			put("folds", id, ms(j.Ended))
+		}
 		if j.Drop != "" {
 			put("dropjobs:"+j.Drop, id, ms(j.Created))
 			if drops[j.Drop] == nil {

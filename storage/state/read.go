@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -70,22 +71,7 @@ func (l *Ledger) Jobs(ctx context.Context, f Filter) ([]queue.Job, error) {
 
 // JobsOf reads jobs by id, in their order, without those that are not there.
 func (l *Ledger) JobsOf(ctx context.Context, ids ...string) ([]queue.Job, error) {
-	rows, err := l.rows(ctx, "job", ids, "json", "v")
-	if err != nil {
-		return nil, fmt.Errorf("read %d jobs: %w", len(ids), err)
-	}
-	var out []queue.Job
-	for i, row := range rows {
-		if row[0] == nil {
-			continue
-		}
-		j, err := decode(row, setJob)
-		if err != nil {
-			return nil, fmt.Errorf("read job %s: %w", ids[i], err)
-		}
-		out = append(out, j)
-	}
-	return out, nil
+	return many(ctx, l, "job", ids, setJob)
 }
 
 // Begun lists the ids of the jobs that are under way: neither waiting for
@@ -98,7 +84,18 @@ func (l *Ledger) Begun(ctx context.Context) ([]string, error) {
 	return ids, nil
 }
 
-// Tasks lists the tasks of one job in the order made.
+// Folds lists the ids of up to n jobs that ended before a moment and whose
+// tasks' records may go, those that ended first before others.
+func (l *Ledger) Folds(ctx context.Context, before time.Time, n int) ([]string, error) {
+	ids, err := l.rdb.ZRangeByScore(ctx, key("folds"), &redis.ZRangeBy{Min: "-inf", Max: "(" + strconv.FormatInt(before.UnixMilli(), 10), Count: int64(n)}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list jobs that ended before %s: %w", before.Format(time.RFC3339), err)
+	}
+	return ids, nil
+}
+
+// Tasks lists the tasks of one job in the order made: none of one that tells
+// what they Spent.
 func (l *Ledger) Tasks(ctx context.Context, job string) ([]queue.Task, error) {
 	ids, err := l.rdb.LRange(ctx, key("tasks", job), 0, -1).Result()
 	if err != nil {
@@ -166,18 +163,23 @@ func one[R any](ctx context.Context, l *Ledger, kind, id string, set func(*R, in
 	return r, nil
 }
 
-// many reads the records of ids, in their order. All are there: no record is
-// ever removed.
+// many reads the records of ids, in their order, without those that are not
+// there.
 func many[R any](ctx context.Context, l *Ledger, kind string, ids []string, set func(*R, int64)) ([]R, error) {
 	rows, err := l.rows(ctx, kind, ids, "json", "v")
 	if err != nil {
 		return nil, fmt.Errorf("read %d %ss: %w", len(ids), kind, err)
 	}
-	out := make([]R, len(ids))
+	out := make([]R, 0, len(ids))
 	for i, row := range rows {
-		if out[i], err = decode(row, set); err != nil {
+		if row[0] == nil {
+			continue
+		}
+		r, err := decode(row, set)
+		if err != nil {
 			return nil, fmt.Errorf("read %s %s: %w", kind, ids[i], err)
 		}
+		out = append(out, r)
 	}
 	return out, nil
 }

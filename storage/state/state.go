@@ -40,6 +40,7 @@ var (
 //	tasks:<job>           list: task ids, in the order made
 //	jobs, active          sorted by creation: all jobs, those not ended
 //	begun                 set: active jobs that are no longer only received
+//	folds                 sorted by when they ended: jobs whose tasks' records may go
 //	awaited               sorted by the next look: jobs whose source is not there yet
 //	lines, line:<partner> set of partners with waiting tasks; those sorted by Order
 //	last:<partner>        those sorted by LastStart
@@ -111,7 +112,8 @@ func Open(c Conn) (*Ledger, error) {
 func (l *Ledger) Close() error { return l.rdb.Close() }
 
 // Change is what one Commit writes. Each record carries the Version it was
-// read at, 0 when it must not exist yet, and is one further afterwards.
+// read at, 0 when it must not exist yet, and is one further afterwards. The
+// tasks of a job that tells what they Spent are removed; all must have ended.
 type Change struct {
 	Jobs       []queue.Job
 	Tasks      []queue.Task

@@ -191,6 +191,49 @@ func TestOutcomes(t *testing.T) {
 	equal(t, "outcomes after Forget", len(must(l.Outcomes(ctx, "j1"))(t)), 0)
 }
 
+// The tasks of a job that tells what they spent are gone, and no others; a
+// stale job takes none.
+func TestFold(t *testing.T) {
+	c := farm(t).Conn()
+	l, ctx := open(t, c), t.Context()
+	for i, s := range []queue.State{queue.Done, queue.Rejected, queue.Failed, queue.Encoding} {
+		j := film(fmt.Sprintf("j%d", i))
+		j.State, j.Ended = s, noon.Add(time.Duration(-i)*time.Hour)
+		var tasks []queue.Task
+		for n := range 1100 {
+			tasks = append(tasks, chunk(j.ID, n))
+			tasks[n].State = queue.Finished
+		}
+		if err := l.Create(ctx, j, tasks...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "that may go, the oldest first", must(l.Folds(ctx, noon.Add(time.Millisecond), 10))(t), []string{"j1", "j0"})
+	equal(t, "of those one", must(l.Folds(ctx, noon.Add(time.Second), 1))(t), []string{"j1"})
+	equal(t, "before that", must(l.Folds(ctx, noon, 10))(t), []string{"j1"})
+
+	j := must(l.Job(ctx, "j1"))(t)
+	j.Spent = map[string]float64{}
+	j.Version--
+	if err := l.Commit(ctx, state.Change{Jobs: []queue.Job{j}}); !errors.Is(err, state.ErrConflict) {
+		t.Fatalf("stale: %v", err)
+	}
+	equal(t, "tasks", len(must(l.Tasks(ctx, "j1"))(t)), 1100)
+	j.Version++
+	if err := l.Commit(ctx, state.Change{Jobs: []queue.Job{j}}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "may go yet", must(l.Folds(ctx, noon.Add(time.Second), 10))(t), []string{"j0"})
+	equal(t, "tasks", len(must(l.Tasks(ctx, "j1"))(t)), 0)
+	equal(t, "others' tasks", len(must(l.Tasks(ctx, "j0"))(t)), 1100)
+	if left := must(client(t, c).Keys(ctx, "*j1.*").Result())(t); len(left) > 0 {
+		t.Errorf("left behind: %d keys, %s first", len(left), left[0])
+	}
+	if again := must(l.Job(ctx, "j1"))(t); again.Spent == nil {
+		t.Error("it does not tell that its tasks are gone")
+	}
+}
+
 // The line is by order; a retry enters it when its time has come; what is
 // handed out leaves it and is out.
 func TestLine(t *testing.T) {

@@ -39,7 +39,7 @@ type Job struct {
 	Paused     bool        `json:"paused" doc:"An operator keeps its tasks from starting"`
 	Error      *Error      `json:"error" doc:"Why it was rejected or failed; null otherwise"`
 
-	Tasks []Task `json:"tasks,omitempty" doc:"Only when asked for"`
+	Tasks []Task `json:"tasks,omitempty" doc:"Only when asked for; gone a week after the job is done"`
 }
 
 // Source is what the probe found.

@@ -172,13 +172,17 @@ func (v *fleetView) jobUses(ctx context.Context, from, to time.Time) ([]api.Use,
 			continue
 		}
 		g.Go(func() error {
-			tasks, err := v.ledger.Tasks(ctx, j.ID)
-			if err != nil {
-				return away(err)
+			days := j.Spent
+			if days == nil {
+				tasks, err := v.ledger.Tasks(ctx, j.ID)
+				if err != nil {
+					return away(err)
+				}
+				days = spent(tasks)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			uses = append(uses, usesOf(j, tasks, from, to)...)
+			uses = append(uses, usesOf(j, days, from, to)...)
 			return nil
 		})
 	}
@@ -190,16 +194,12 @@ func (v *fleetView) jobUses(ctx context.Context, from, to time.Time) ([]api.Use,
 }
 
 // usesOf is what a job's tasks took, by the day on which each finished.
-func usesOf(j queue.Job, tasks []queue.Task, from, to time.Time) []api.Use {
-	days := map[string]float64{}
-	for _, t := range tasks {
-		if t.State == queue.Finished && t.Took > 0 && !t.Since.Before(from) && t.Since.Before(to) {
-			days[provisioner.Day(t.Since)] += t.Took
-		}
-	}
+func usesOf(j queue.Job, days map[string]float64, from, to time.Time) []api.Use {
 	var uses []api.Use
 	for day, took := range days {
-		uses = append(uses, api.Use{Day: day, Key: j.ID, Partner: j.Partner, Title: j.Title, Seconds: took})
+		if day >= provisioner.Day(from) && day < provisioner.Day(to) {
+			uses = append(uses, api.Use{Day: day, Key: j.ID, Partner: j.Partner, Title: j.Title, Seconds: took})
+		}
 	}
 	return uses
 }

@@ -33,7 +33,7 @@ func TestUsesOfAJob(t *testing.T) {
 		{State: queue.Finished, Since: day, Took: 10}, {State: queue.Finished, Since: day.Add(time.Hour), Took: 5},
 		{State: queue.Finished, Since: day.AddDate(0, 0, 1), Took: 99}, {State: queue.Finished, Since: day.Add(-1), Took: 99}, {State: queue.Running, Since: day, Took: 99},
 	}
-	uses := usesOf(queue.Job{ID: "j", Partner: "p", Title: "t"}, tasks, day, day.AddDate(0, 0, 1))
+	uses := usesOf(queue.Job{ID: "j", Partner: "p", Title: "t"}, spent(tasks), day, day.AddDate(0, 0, 1))
 	if len(uses) != 1 || uses[0].Seconds != 15 || uses[0].Day != "2026-11-28" || uses[0].Key != "j" || uses[0].Partner != "p" {
 		t.Errorf("used %+v", uses)
 	}

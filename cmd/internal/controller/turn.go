@@ -134,6 +134,9 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	if err := c.tellRisks(ctx, now); err != nil {
 		return err
 	}
+	if err := c.foldOld(ctx, now); err != nil {
+		return err
+	}
 	ids, err := c.ledger.Begun(ctx)
 	if err != nil {
 		return err
