@@ -46,6 +46,7 @@ type film struct {
 
 	phase   phase
 	queued  bool    // in the ready queue
+	probes  bool    // as it entered that: one that is cancelled there keeps its place
 	since   float64 // its ready tasks are so since then
 	next    int32   // first task that never ran
 	left    int32   // tasks of the phase that are not done

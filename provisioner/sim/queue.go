@@ -6,9 +6,9 @@ package sim
 type readyQueue []*film
 
 func before(a, b *film) bool {
-	switch x, y := a.phase == waiting, b.phase == waiting; {
-	case x != y:
-		return x
+	switch {
+	case a.probes != b.probes:
+		return a.probes
 	case a.deadline != b.deadline:
 		return a.deadline < b.deadline
 	case a.drop != b.drop:
@@ -23,7 +23,7 @@ func (q *readyQueue) push(f *film) {
 	if f.queued || f.ready() == 0 {
 		return
 	}
-	f.queued = true
+	f.queued, f.probes = true, f.phase == waiting
 	*q = append(*q, f)
 	h := *q
 	for i := len(h) - 1; i > 0; {
