@@ -39,7 +39,11 @@ func (c *Controller) openFleet(ctx context.Context, work func() (*exec.Cmd, erro
 	}
 	// The lock on the data folder keeps the name to one process at a time:
 	// whoever starts anew here goes on with the lease of whoever was killed.
-	c.owner = host + ":" + c.config.Data
+	mark, err := markOf(c.config.Data)
+	if err != nil {
+		return err
+	}
+	c.owner = host + ":" + c.config.Data + "#" + mark
 	c.control = control.New(control.Options{
 		Provider: c.roster, Ledger: c.ledger.Machines(), Demand: c, Workers: c, Policy: c.policy, Owner: c.owner,
 		Log: c.log.With(slog.String("part", "fleet")),

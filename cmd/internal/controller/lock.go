@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,4 +43,22 @@ func lock(data string) (io.Closer, error) {
 func writePID(f *os.File) error {
 	_, err := f.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0)
 	return err
+}
+
+// markOf tells a data folder from all others: containers may share the names
+// of host and path.
+func markOf(data string) (string, error) {
+	path := filepath.Join(data, "mark")
+	mark, err := os.ReadFile(path)
+	if len(mark) > 0 {
+		return strings.TrimSpace(string(mark)), nil
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		mark = []byte(rand.Text()[:8])
+		err = os.WriteFile(path, mark, 0o600) // cut off it is empty, and made again
+	}
+	if err != nil {
+		return "", fmt.Errorf("mark the data folder: %w", err)
+	}
+	return string(mark), nil
 }
