@@ -201,7 +201,7 @@ func TestWatchDrawsWhatFits(t *testing.T) {
 	}
 	b.Reset()
 	v.leave()
-	if !strings.HasPrefix(b.String(), "\x1b[?25h\x1b[?1049l"+headline(s)) {
+	if !strings.HasPrefix(b.String(), "\x1b[?7h\x1b[?25h\x1b[?1049l"+headline(s)) {
 		t.Errorf("the last look is lost: %q", b.String())
 	}
 }
@@ -242,5 +242,25 @@ func TestCostTellsOfRounding(t *testing.T) {
 	costTable(&b, c)
 	if want := "rounded to cents: the rows as shown come to $0.01 more than the total\n"; !strings.HasSuffix(b.String(), want) {
 		t.Errorf("%s", b.String())
+	}
+}
+
+// A terminal may be of any size, or not know its own.
+func TestFleetWatchOnAnyTerminal(t *testing.T) {
+	var b bytes.Buffer
+	v := newFleetViewer(&b, screen{}, false)
+	if c, l := v.size(); c != columns || l != 24 {
+		t.Errorf("what is no terminal has %d columns and %d lines", c, l)
+	}
+	v.live = true
+	for height := 1; height < 12; height++ {
+		b.Reset()
+		v.size = func() (int, int) { return 20, height }
+		if err := v.show(api.FleetStatus{At: noon, Verdict: "kept", Machines: make([]api.FleetMachine, 10)}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "\n") + 1; n > height {
+			t.Errorf("%d lines on a terminal of %d", n, height)
+		}
 	}
 }

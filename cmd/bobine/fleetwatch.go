@@ -98,14 +98,14 @@ func newFleetViewer(w io.Writer, o screen, asJSON bool) *fleetViewer {
 	v := &fleetViewer{w: w, o: o, asJSON: asJSON, live: terminal(w) && !asJSON}
 	v.size = func() (int, int) {
 		if f, ok := w.(*os.File); ok {
-			if c, l, err := term.GetSize(int(f.Fd())); err == nil {
+			if c, l, err := term.GetSize(int(f.Fd())); err == nil && c > 0 && l > 0 { // some serial lines do not know theirs
 				return c, l
 			}
 		}
 		return columns, 24
 	}
 	if v.live {
-		fmt.Fprint(w, "\x1b[?1049h\x1b[?25l") // another screen, no cursor: what was there comes back
+		fmt.Fprint(w, "\x1b[?1049h\x1b[?25l\x1b[?7l") // another screen, no cursor, no wrap: what was there comes back
 	}
 	return v
 }
@@ -115,7 +115,7 @@ func (v *fleetViewer) leave() {
 	if !v.live {
 		return
 	}
-	fmt.Fprint(v.w, "\x1b[?25h\x1b[?1049l")
+	fmt.Fprint(v.w, "\x1b[?7h\x1b[?25h\x1b[?1049l")
 	if !v.last.At.IsZero() {
 		v.o.show(v.w, v.last)
 	}
