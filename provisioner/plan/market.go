@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"bobine/provisioner"
 )
@@ -263,9 +264,9 @@ func (p *planner) group(pools []scored, counts []int, held map[provisioner.Pool]
 func (p *planner) dear() float64 {
 	age, slack := p.Now.Sub(p.work.arrived), p.slack()
 	switch {
-	case age < slack/20:
+	case age < min(slack/20, 2*time.Hour):
 		return 1.03
-	case age < slack/12:
+	case age < min(slack/12, 4*time.Hour):
 		return 1.10
 	}
 	return 1.25

@@ -134,9 +134,6 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 	if err := c.tellRisks(ctx, now); err != nil {
 		return err
 	}
-	if err := c.foldOld(ctx, now); err != nil {
-		return err
-	}
 	ids, err := c.ledger.Begun(ctx)
 	if err != nil {
 		return err
@@ -148,7 +145,7 @@ func (c *Controller) advanceAll(ctx context.Context, now time.Time) error {
 		c.lookedAt = id
 	}
 	c.looked = now
-	return nil
+	return c.foldOld(ctx, now)
 }
 
 // after picks up to n of the ids that follow on the last one, and begins anew
