@@ -52,6 +52,12 @@ func Make(in Input) Plan {
 // loss of a spot machine is noticed and answered within it.
 const guard = 2 * time.Minute
 
+// unhurried is how long a run on demand takes at least where there is no spot:
+// in a shorter one boots would cost more than is won by waiting for spot that
+// long. With a boot and half a chunk of a minute, and outages that end within
+// half an hour as often as not, the best is sqrt(1 min · 30 min / 0.35).
+const unhurried = 9 * time.Minute
+
 // soonest is the least time in which late work is tried to be done: nobody
 // buys a thousand machines to be late by a minute less.
 const soonest = 2 * time.Minute
@@ -164,6 +170,9 @@ func (p *planner) safety() {
 		due := p.due(c)
 		left := due.Sub(p.Now) - boot
 		run := sum / max(1, min(most, wide))
+		if dry {
+			run = max(run, unhurried.Seconds())
+		}
 		tight := dry && run > 0.6*left.Seconds()
 		if left.Seconds()-run > guard.Seconds() && !tight {
 			continue

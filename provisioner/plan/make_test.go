@@ -41,6 +41,8 @@ func TestMake(t *testing.T) {
 		{intent: "what is only guessed buys an eighth while probes run, and nothing on demand", in: Input{Demand: []Demand{guessed(300, 4*time.Hour, 0)}}, spot: [2]int{2, 12}},
 		{intent: "a guess that no probe told of in time is believed", in: Input{Demand: []Demand{guessed(300, 4*time.Hour, 10*time.Minute)}}, spot: [2]int{13, 40}, code: "deadline"},
 		{intent: "with all pools dry and ample slack the work waits", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Pools: dry(0)}, code: "dry"},
+		{intent: "and while a run on demand need not be hurried", in: Input{Demand: []Demand{work(50, 40*time.Minute)}, Pools: dry(0)}, code: "dry"},
+		{intent: "but no longer: the run is as long as boots are worth it", in: Input{Demand: []Demand{work(50, 25*time.Minute)}, Pools: dry(0)}, demand: [2]int{15, 30}, code: "at-risk"},
 		{intent: "a fleet with work for all is left alone", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Machines: fleet(5, spot16, 16)}},
 		{intent: "idle machines are drained when nothing waits", in: Input{Machines: fleet(5, spot16, 0)}, drain: 5},
 		{intent: "at the tail whole machines of free slots are drained, the least busy first", in: Input{Demand: []Demand{tasks(40)}, Machines: []Seen{ready("a", spot16, 15), ready("b", spot16, 15), ready("c", spot16, 10)}}, drain: 0},
