@@ -52,7 +52,7 @@ func rent(t *testing.T, sees func(action string)) *region {
 	t.Cleanup(func() { _ = r.ledger.Close() })
 	r.Server, err = ec2d.Start(ec2d.Options{
 		Zones: []string{rented[0].Zone, rented[1].Zone}, Types: map[string]int{rented[0].Type: 2}, Image: "ami-1", Template: "workers",
-		Spot:  map[provisioner.Pool]float64{rented[0]: 0.02, rented[1]: 0.021},
+		Spot:  map[provisioner.Pool]float64{rented[0]: 0.02, rented[1]: 0.0205},
 		Boots: func(id provisioner.InstanceID) { r.boots(t, id) }, Ends: r.ends,
 		Sees: func(action string, _ map[string][]string) {
 			if sees != nil {
