@@ -26,12 +26,12 @@ func (c *Controller) foldOld(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		j, err := c.ledger.Job(ctx, id)
-		if err != nil {
-			return err
-		}
-		tasks, err := c.ledger.Tasks(ctx, id)
+	jobs, err := c.ledger.JobsOf(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		tasks, err := c.ledger.Tasks(ctx, j.ID)
 		if err != nil {
 			return err
 		}
