@@ -178,10 +178,13 @@ func (p *planner) safety() {
 			continue
 		}
 		span := max(left, soonest).Seconds()
-		done := demanded.until(due)
+		// Not all spot dies within these minutes: half of it counts at the last
+		// moment, and all that lives where there is slack still.
+		done, all := demanded.until(due), power.until(due)
 		if tight && left.Seconds()-run > guard.Seconds() {
-			done = power.until(due) // spot that lives is good for something while there is slack
+			done = all
 		}
+		done = (done + all) / 2
 		p.danger = max(p.danger, sum/span)
 		if rate := (sum - done) / span; rate > p.safe {
 			p.safe = rate

@@ -38,6 +38,8 @@ func TestMake(t *testing.T) {
 		{intent: "a deadline that width would miss makes the fleet wider", in: Input{Demand: []Demand{work(50, 35*time.Minute)}}, spot: [2]int{11, 30}, code: "deadline", pools: 3},
 		{intent: "work with time for one run only goes on demand", in: Input{Demand: []Demand{work(50, 15*time.Minute)}}, demand: [2]int{15, 64}, code: "at-risk"},
 		{intent: "work that is late already goes on demand, and is told", in: Input{Demand: []Demand{work(1, -time.Minute)}}, demand: [2]int{1, 16}, code: "at-risk", atRisk: 1},
+		{intent: "at the last moment half of the spot that lives counts", in: Input{Demand: []Demand{work(1, 930*time.Second)}, Machines: fleet(4, spot16, 16)}},
+		{intent: "but no more of it: all may go at once", in: Input{Demand: []Demand{work(1, 930*time.Second)}, Machines: fleet(1, spot16, 16)}, demand: [2]int{1, 4}, code: "at-risk"},
 		{intent: "what is only guessed buys an eighth while probes run, and nothing on demand", in: Input{Demand: []Demand{guessed(300, 4*time.Hour, 0)}}, spot: [2]int{2, 12}},
 		{intent: "a guess that no probe told of in time is believed", in: Input{Demand: []Demand{guessed(300, 4*time.Hour, 10*time.Minute)}}, spot: [2]int{13, 40}, code: "deadline"},
 		{intent: "with all pools dry and ample slack the work waits", in: Input{Demand: []Demand{work(50, 24*time.Hour)}, Pools: dry(0)}, code: "dry"},

@@ -91,6 +91,14 @@ func (p *planner) densest() map[provisioner.Market]float64 {
 }
 
 const (
+	// near is how much more than the cheapest a pool may cost that the work is
+	// spread over where no deadline asks for it.
+	near = 1.03
+
+	// worth is how much cheaper a machine must be to be bought though a smaller
+	// one would suit the work better.
+	worth = 1.05
+
 	// equal is how much more the pools may cost that stand in for another in
 	// one call.
 	equal = 1.04
@@ -166,28 +174,50 @@ func (p *planner) within(pools []scored, risk bool) (rate float64, code, why str
 }
 
 // good are the pools that a wish looks at, the cheapest first, among equals
-// the largest machines: there are fewer of them.
+// the largest machines: there are fewer of them. Where width alone asks they
+// cost about the same, so that the share forces nobody to pay dearly.
 func (p *planner) good(offers []scored, w wish) []scored {
 	out := slices.Clone(offers)
 	slices.SortStableFunc(out, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(a.score, b.score), cmp.Compare(b.Slots, a.Slots))
 	})
+	fit := p.sizes(offers, w)
+	out = slices.DeleteFunc(out, func(o scored) bool { return !fit.take(&o.Offer, o.score) })
+	if w.forced || len(out) == 0 {
+		return out
+	}
+	highest := min(p.dear()*p.best(offers[0].Market, fit), near*out[0].score)
+	return slices.DeleteFunc(out, func(o scored) bool { return o.score > highest })
+}
+
+// sizes are the rates of single machines that suit a wish.
+type sizes struct {
+	least, most float64 // so that there are few machines, and none is more than its share
+	wish        float64 // a machine that is larger than its share, but no more than this ...
+	below       float64 // ... is taken for a score below
+}
+
+func (p *planner) sizes(offers []scored, w wish) sizes {
 	_, total := p.held(offers[0].Market)
 	total += w.rate
-	most := max(p.share()*total, offers[0].Rate())
-	largest := 0.0
+	most, largest := max(p.share()*total, offers[0].Rate()), 0.0
 	for _, o := range offers {
 		if r := o.Rate(); r <= most {
 			largest = max(largest, r)
 		}
 	}
-	least, highest := min(total/crowd, largest/2), math.Inf(1)
-	if !w.forced {
-		highest = p.dear() * p.best(offers[0].Market, out[0].score)
+	s := sizes{least: min(total/crowd, largest/2), most: most, wish: w.rate, below: math.Inf(1)}
+	for _, o := range offers {
+		if r := o.Rate(); s.least <= r && r <= most {
+			s.below = min(s.below, o.score/worth)
+		}
 	}
-	return slices.DeleteFunc(out, func(o scored) bool {
-		return o.Rate() > most || o.Rate() < least || o.score > highest
-	})
+	return s
+}
+
+func (s sizes) take(o *provisioner.Offer, score float64) bool {
+	r := o.Rate()
+	return s.least <= r && (r <= s.most || r <= s.wish && score < s.below)
 }
 
 // share is how much of the fleet one pool, and one machine, may be.
@@ -265,20 +295,24 @@ func (p *planner) dear() float64 {
 	age, slack := p.Now.Sub(p.work.arrived), p.slack()
 	switch {
 	case age < min(slack/20, 2*time.Hour):
-		return 1.03
+		return near
 	case age < min(slack/12, 4*time.Hour):
 		return 1.10
 	}
 	return 1.25
 }
 
-// best is the best score of a market, had all pools capacity; least: of those
-// that have.
-func (p *planner) best(m provisioner.Market, least float64) float64 {
-	for _, o := range p.Offers {
-		if o.Market == m && o.Slots > 0 && o.Speed > 0 && density(&o) >= p.dense[m] {
-			least = min(least, p.score(o))
+// best is the best score of a market, had all pools capacity.
+func (p *planner) best(m provisioner.Market, fit sizes) float64 {
+	best := math.Inf(1)
+	for i := range p.Offers {
+		o := &p.Offers[i]
+		if o.Market != m || o.Slots < 1 || o.Speed <= 0 || density(o) < p.dense[m] {
+			continue
+		}
+		if score := p.score(*o); fit.take(o, score) {
+			best = min(best, score)
 		}
 	}
-	return least
+	return best
 }
