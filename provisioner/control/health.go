@@ -33,6 +33,14 @@ func (t *turn) health() map[provisioner.Pool]provisioner.Health {
 	return out
 }
 
+// healthOf is what is known of a pool.
+func (t *turn) healthOf(p provisioner.Pool) provisioner.Health {
+	if h, ok := t.pools[p]; ok {
+		return h
+	}
+	return t.fleet.Pools[p]
+}
+
 // live changes what is known of a pool.
 func (t *turn) live(p provisioner.Pool, change func(*provisioner.Health)) {
 	h, ok := t.pools[p]
@@ -46,11 +54,7 @@ func (t *turn) live(p provisioner.Pool, change func(*provisioner.Health)) {
 
 // gave: the pool had capacity.
 func (t *turn) gave(p provisioner.Pool) {
-	h, ok := t.pools[p]
-	if !ok {
-		h = t.fleet.Pools[p]
-	}
-	if h.Dry > 0 {
+	if t.healthOf(p).Dry > 0 {
 		t.live(p, func(h *provisioner.Health) { h.Dry, h.DryUntil = 0, time.Time{} })
 	}
 }
@@ -149,10 +153,7 @@ func (t *turn) lived(m *provisioner.Machine, interrupted bool) {
 func (t *turn) measured() []provisioner.Offer {
 	offers := slices.Clone(t.seen.offers.value)
 	for n, o := range offers {
-		h, ok := t.pools[o.Pool]
-		if !ok {
-			h = t.fleet.Pools[o.Pool]
-		}
+		h := t.healthOf(o.Pool)
 		if len(h.Boots) < bootsTrust {
 			continue
 		}

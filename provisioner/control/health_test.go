@@ -175,3 +175,26 @@ func TestCost(t *testing.T) {
 		t.Errorf("what never was is booked as %v", turn.book)
 	}
 }
+
+// A boot that is measured has little more time than the longest that was
+// seen, and more after each that failed, so that slower images come up again.
+func TestBootLimit(t *testing.T) {
+	for _, c := range []struct {
+		intent string
+		boots  []float64 // seconds
+		failed int
+		want   time.Duration
+	}{
+		{"of what nobody measured the provider's word counts thrice", nil, 0, 6 * time.Minute},
+		{"quick boots have five minutes", []float64{30, 31, 32, 33, 40}, 0, 5 * time.Minute},
+		{"slow ones a quarter more than the longest", []float64{100, 300, 320, 80, 90}, 0, 400 * time.Second},
+		{"twice as long after one that failed", []float64{30, 31, 32, 33, 40}, 1, 10 * time.Minute},
+		{"and never more than a quarter of an hour", []float64{30, 31, 32, 33, 40}, 5, 15 * time.Minute},
+	} {
+		turn := sight{}.turn()
+		turn.live(spotA, func(h *provisioner.Health) { h.Boots, h.BootFails = c.boots, c.failed })
+		if got := turn.bootLimit(spotA); got != c.want {
+			t.Errorf("%s: %v, want %v", c.intent, got, c.want)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // boot.
 
 const (
-	bootLeast = 3 * time.Minute
+	bootLeast = 5 * time.Minute
 	bootMost  = 15 * time.Minute
 	steadyGap = 3 * tick // turns further apart measure nothing
 )
@@ -58,12 +58,20 @@ func (t *turn) bootLate() {
 	}
 }
 
-// bootLimit is how long a boot may take.
+// bootLimit is how long a boot may take: little more than the longest that was
+// seen, but more with each that failed since, lest machines that became slower
+// are all ended before they work.
 func (t *turn) bootLimit(p provisioner.Pool) time.Duration {
+	h := t.healthOf(p)
 	for _, o := range t.measured() {
-		if o.Pool == p && o.BootP99 > 0 {
-			return min(bootMost, max(bootLeast, 3*o.BootP99))
+		if o.Pool != p || o.BootP99 <= 0 {
+			continue
 		}
+		limit := 3 * o.BootP99
+		if len(h.Boots) >= bootsTrust {
+			limit = o.BootP99 * 5 / 4
+		}
+		return min(bootMost, max(bootLeast, limit)*time.Duration(1+h.BootFails))
 	}
 	return bootMost
 }
