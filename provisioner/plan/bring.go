@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -113,7 +112,7 @@ func (p *planner) launchWide() {
 		p.reason("barren", nil, "machines found nothing to do: none is started for the same work before %s", clock(p.Memory.Barren))
 	case least.Price == 0:
 		p.launch(offers, wish{rate: float64(waiting) * least.Speed, round: true, why: fmt.Sprintf("%d tasks wait for a slot", waiting)})
-	case extra >= max(p.step(offers), p.power.total()/4): // a little more is not worth a call
+	case extra >= max(p.step(offers, width), p.power.total()/4): // a little more is not worth a call
 		p.launch(offers, wish{rate: extra, why: why})
 	case len(p.live)+len(p.out.Launch) > 0:
 		p.reason("width", map[string]float64{"slots": width}, "%s", why)
@@ -128,12 +127,16 @@ func (p *planner) launchWide() {
 	}
 }
 
-// step is the rate by which width grows: the smallest machine's, but where
-// larger ones are cheaper, theirs.
-func (p *planner) step(offers []scored) float64 {
-	cheapest := slices.MinFunc(offers, func(a, b scored) int { return cmp.Compare(a.score, b.score) })
-	i := slices.IndexFunc(offers, func(o scored) bool { return o.score <= worth*cheapest.score })
-	return offers[i].Rate()
+// step is the rate by which width grows: the smallest machine's. Where larger
+// ones are cheaper it is theirs, if there is work for one.
+func (p *planner) step(offers []scored, width float64) float64 {
+	best := offers[0]
+	for _, o := range offers {
+		if o.score*worth < best.score && o.Rate() <= width {
+			best = o
+		}
+	}
+	return best.Rate()
 }
 
 // plain tells that there is no spot market at all: what there is on demand is

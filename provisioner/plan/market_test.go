@@ -26,7 +26,8 @@ func TestCheapPool(t *testing.T) {
 		{"it gets all, though the work is hours old: the share is not worth a fifth", large, old(100), nil, [2]float64{1, 1}, 5},
 		{"where a deadline asks it gets its share", large, []Demand{work(100, 45*time.Minute)}, nil, [2]float64{0.2, 0.45}, 5},
 		{"one machine of it may be all there is of a small fleet", large, old(15), nil, [2]float64{1, 1}, 1},
-		{"a small fleet grows when a large machine of it has enough to do, not before", large, old(7), []Seen{ready("a", small, 4)}, [2]float64{}, 0},
+		{"a small fleet grows when a large machine of it has enough to do, not before", large, old(12), []Seen{ready("a", small, 4)}, [2]float64{}, 0},
+		{"unless there will never be that much", large, old(7), []Seen{ready("a", small, 4)}, [2]float64{}, 1},
 		{"and at once when the small one is as cheap", small, old(7), []Seen{ready("a", small, 4)}, [2]float64{1, 1}, 1},
 	} {
 		t.Run(x.intent, func(t *testing.T) {
