@@ -151,10 +151,21 @@ const patience = 33 * time.Minute
 // width is the rate at which boots and tails add no more than Overhead to the
 // work that is there for certain: each machine costs a boot, and half a chunk
 // in each slot at its end. Where boots are so slow that machines would run for
-// longer than patience, up to twice the overhead is paid instead.
+// longer than patience, up to twice the overhead is paid instead. Work of which
+// few tasks may run at once asks for no more slots than those.
 func (p *planner) width(o provisioner.Offer) float64 {
 	each := (o.Boot + p.Policy.Chunk/2).Seconds()
-	return p.work.least * min(max(p.Policy.Overhead/each, 1/patience.Seconds()), 2*p.Policy.Overhead/each)
+	share := min(max(p.Policy.Overhead/each, 1/patience.Seconds()), 2*p.Policy.Overhead/each)
+	work := 0.0
+	for _, c := range p.classes {
+		work += min(c.least, p.wide(c)*o.Speed/share)
+	}
+	return work * share
+}
+
+// wide is how many slots a class can keep busy at once, its films cut.
+func (p *planner) wide(c class) float64 {
+	return float64(c.tasks) + c.guessed/max(1, p.Policy.Chunk.Seconds())
 }
 
 // company is until when little work waits for more.

@@ -76,7 +76,6 @@ func survey(in Input) *planner {
 		}
 		p.work.jobs, p.work.tasks = p.work.jobs+c.jobs, p.work.tasks+c.tasks
 		p.work.likely, p.work.surely = p.work.likely+c.likely, p.work.surely+c.surely
-		p.work.least += c.least
 		p.work.rush = p.work.rush || c.rush
 	}
 	for _, o := range in.Offers {
@@ -166,7 +165,7 @@ func (p *planner) safety() {
 	dry := len(p.offers(provisioner.Spot)) == 0
 	for _, c := range p.classes {
 		sum += c.surely
-		wide += float64(c.tasks) + c.guessed/max(1, p.Policy.Chunk.Seconds()) // films will be cut
+		wide += p.wide(c)
 		due := p.due(c)
 		left := due.Sub(p.Now) - boot
 		run := sum / max(1, min(most, wide))

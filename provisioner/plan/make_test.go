@@ -32,6 +32,8 @@ func TestMake(t *testing.T) {
 		{intent: "no work, no machines"},
 		{intent: "fifty slot-hours go as wide as three per cent of overhead allow", in: Input{Demand: []Demand{work(50, 24*time.Hour)}}, spot: [2]int{4, 12}, pools: 3},
 		{intent: "five thousand slot-hours are spread over three pools", in: Input{Demand: []Demand{work(5000, 24*time.Hour)}}, spot: [2]int{64, 64}, code: "max", pools: 3},
+		{intent: "work of which eight tasks may run at once have eight slots", in: Input{Demand: []Demand{narrow(8, 500)}}, spot: [2]int{2, 2}},
+		{intent: "also beside others: a hundred more for five hours of work, no thousand", in: Input{Demand: []Demand{narrow(8, 500), work(5, 20*time.Hour)}}, spot: [2]int{2, 5}},
 		{intent: "a trailer waits for company", in: Input{Demand: []Demand{work(0.1, 24*time.Hour)}}, code: "hold"},
 		{intent: "a trailer that waited long enough gets one small machine", in: Input{Demand: []Demand{{Deadline: noon.Add(23 * time.Hour), Arrived: noon.Add(-11 * time.Minute), Jobs: 1, Tasks: 6, Likely: 360, Surely: 400}}}, spot: [2]int{1, 1}},
 		{intent: "a trailer in a hurry gets it at once", in: Input{Demand: []Demand{{Deadline: noon.Add(4 * time.Hour), Arrived: noon, Jobs: 1, Tasks: 6, Likely: 360, Surely: 400, Rush: true}}}, spot: [2]int{1, 1}},
@@ -125,6 +127,13 @@ func dry(slots int) map[provisioner.Pool]provisioner.Health {
 // tasks are so many that run or wait, with hardly any work left in them.
 func tasks(n int) Demand {
 	return Demand{Deadline: noon.Add(20 * time.Hour), Arrived: noon.Add(-time.Hour), Jobs: 1, Tasks: n, Likely: float64(n * 20), Surely: float64(n * 30)}
+}
+
+// narrow is work that a ceiling keeps from running wide.
+func narrow(tasks int, slotHours float64) Demand {
+	d := work(slotHours, 100*time.Hour)
+	d.Tasks = tasks
+	return d
 }
 
 func starved(id string, o provisioner.Offer) Seen {

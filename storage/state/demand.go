@@ -15,8 +15,9 @@ import (
 	"bobine/queue"
 )
 
-// Due is the work that waits or runs and has one deadline.
+// Due is the work of a partner that waits or runs and has one deadline.
 type Due struct {
+	Partner  string
 	Deadline time.Time // to the minute, rounded down
 	Rush     bool      // it does not wait for company: of rush jobs, and of those an operator bumped
 	Jobs     int       // not ended
@@ -26,8 +27,9 @@ type Due struct {
 	Arrived  time.Time // no later than any of it; zero: unknown
 }
 
-// Demand tells all the work that there is, the earliest deadline first. It is
-// one round trip, however much waits. Of a task that runs it tells the whole.
+// Demand tells all the work that there is, the earliest deadline first, the
+// parts of one deadline next to each other. It is one round trip, however much
+// waits. Of a task that runs it tells the whole.
 // What may not start does not count: waiting tasks of a job that is paused, or
 // awaits its source, and all of a paused partner.
 func (l *Ledger) Demand(ctx context.Context) ([]Due, error) {
@@ -41,8 +43,9 @@ func (l *Ledger) Demand(ctx context.Context) ([]Due, error) {
 	}
 	paused := cmds[1].(*redis.StringSliceCmd).Val()
 	type bucket struct {
-		minute int64
-		rush   bool
+		minute  int64
+		rush    bool
+		partner string
 	}
 	sums := map[bucket]*Due{}
 	for field, value := range cmds[0].(*redis.MapStringStringCmd).Val() {
@@ -59,10 +62,10 @@ func (l *Ledger) Demand(ctx context.Context) ([]Due, error) {
 		if err != nil || len(f) < 3 {
 			return nil, fmt.Errorf("read the demand: %q of %q: %w", value, field, cmp.Or(err, strconv.ErrSyntax))
 		}
-		b := bucket{minute, f[1] == "1" || f[1] == "3"}
+		b := bucket{minute, f[1] == "1" || f[1] == "3", f[2]}
 		d := sums[b]
 		if d == nil {
-			d = &Due{Deadline: time.Unix(minute*60, 0).UTC(), Rush: b.rush}
+			d = &Due{Partner: b.partner, Deadline: time.Unix(minute*60, 0).UTC(), Rush: b.rush}
 			sums[b] = d
 		}
 		d.Jobs, d.Tasks, d.Cost = d.Jobs+jobs, d.Tasks+tasks, d.Cost+float64(ms)/1000
@@ -81,7 +84,7 @@ func (l *Ledger) Demand(ctx context.Context) ([]Due, error) {
 		if a.Rush != b.Rush && a.Deadline.Equal(b.Deadline) {
 			return map[bool]int{true: -1, false: 1}[a.Rush]
 		}
-		return a.Deadline.Compare(b.Deadline)
+		return cmp.Or(a.Deadline.Compare(b.Deadline), cmp.Compare(a.Partner, b.Partner))
 	})
 	return out, nil
 }

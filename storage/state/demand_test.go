@@ -29,7 +29,7 @@ func recount(ctx context.Context, r *rapid.T, l *state.Ledger) (demand map[strin
 		if slices.ContainsFunc(partners, func(p queue.Partner) bool { return p.Name == partner && p.Paused }) {
 			return
 		}
-		k := bucketOf(deadline, rush)
+		k := bucketOf(deadline, rush, partner)
 		d := demand[k]
 		fn(&d)
 		demand[k] = d
@@ -65,8 +65,8 @@ func recount(ctx context.Context, r *rapid.T, l *state.Ledger) (demand map[strin
 	return demand, first
 }
 
-func bucketOf(deadline time.Time, rush bool) string {
-	return fmt.Sprint(deadline.UTC().Truncate(time.Minute).Format(time.TimeOnly), " ", rush)
+func bucketOf(deadline time.Time, rush bool, partner string) string {
+	return fmt.Sprint(deadline.UTC().Truncate(time.Minute).Format(time.TimeOnly), " ", rush, " ", partner)
 }
 
 // told is the demand as the ledger tells it.
@@ -80,7 +80,7 @@ func told(ctx context.Context, r *rapid.T, l *state.Ledger) map[string]state.Due
 		if i > 0 && d.Deadline.Before(all[i-1].Deadline) {
 			r.Fatalf("not by deadline: %v", all)
 		}
-		out[bucketOf(d.Deadline, d.Rush)] = d
+		out[bucketOf(d.Deadline, d.Rush, d.Partner)] = d
 	}
 	return out
 }

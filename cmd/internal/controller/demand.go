@@ -37,16 +37,20 @@ func (c *Controller) Demand(ctx context.Context, now time.Time) ([]plan.Demand, 
 	if err != nil {
 		return nil, err
 	}
+	terms, err := c.partners.ByName(ctx)
+	if err != nil {
+		return nil, err
+	}
 	done := doneOf(out, beats, now)
 	wide := c.oracle.spread()
 	all := make([]plan.Demand, 0, len(dues))
-	for _, d := range dues {
+	for _, d := range allowed(dues, terms, now) {
 		each := estimate.Guess{P50: d.Cost / float64(max(1, d.Tasks)), P90: wide * d.Cost / float64(max(1, d.Tasks))}
 		sum := each.Many(max(1, d.Tasks))
-		left := max(0, d.Cost-done[bucket{d.Deadline.Unix(), d.Rush}])
+		left := max(0, d.cost-done[bucket{d.Deadline.Unix(), d.Rush}])
 		all = append(all, plan.Demand{
-			Deadline: d.Deadline, Arrived: d.Arrived, Jobs: d.Jobs, Tasks: d.Tasks, Rush: d.Rush,
-			Guessed: min(left, d.Guessed), Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
+			Deadline: d.Deadline, Arrived: d.Arrived, Jobs: d.Jobs, Tasks: d.tasks, Rush: d.Rush,
+			Guessed: min(left, d.guessed), Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
 			Chain: afterChunks + min(seconds(each.P90), longest),
 		})
 	}
