@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"io"
 	"strings"
 	"time"
@@ -205,6 +206,9 @@ func workLine(s api.FleetStatus) string {
 		return ""
 	}
 	text := fmt.Sprintf("%.1f slot-hours left", s.Backlog/3600)
+	if s.Backlog < 3600 {
+		text = count(int(math.Ceil(s.Backlog/60)), "slot-minute") + " left"
+	}
 	if s.Clear != nil && s.Clear.After(s.At) {
 		text += fmt.Sprintf(", all done about %s, in %s", near(*s.Clear, s.At), age(s.Clear.Sub(s.At)))
 	}

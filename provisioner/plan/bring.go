@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 func (p *planner) bring() {
 	p.allow()
 	p.reason("work", map[string]float64{"slot_s_likely": p.work.likely, "slot_s_surely": p.work.surely, "jobs": float64(p.work.jobs), "tasks": float64(p.work.tasks)},
-		"%s of work are left in %d jobs", hours(p.work.likely), p.work.jobs)
+		"%s of work are left in %s", slotTime(p.work.likely), count(p.work.jobs, "job"))
 	p.keep()
 	if p.safe > 0 && !p.bounds.strict {
 		p.launchSafe()
@@ -102,7 +103,7 @@ func (p *planner) launchWide() {
 	least := offers[0] // the smallest
 	width := p.width(least.Offer)
 	extra := min(width-p.power.total(), float64(max(0, waiting))*least.Speed)
-	why := fmt.Sprintf("%s of work keep %.0f slots busy at %.0f %% overhead", hours(p.work.likely), width, 100*p.Policy.Overhead)
+	why := fmt.Sprintf("%s of work keep %.0f slots busy at %.0f %% overhead", slotTime(p.work.likely), width, 100*p.Policy.Overhead)
 	switch {
 	case p.need > extra && p.need > least.Rate()/2:
 		why = fmt.Sprintf("deadlines ask for %.1f slots more", p.need)
@@ -117,11 +118,11 @@ func (p *planner) launchWide() {
 	case len(p.live)+len(p.out.Launch) > 0:
 		p.reason("width", map[string]float64{"slots": width}, "%s", why)
 	case p.Now.Before(p.company()):
-		p.reason("hold", nil, "%s of work are too little to boot a machine for: they wait for company until %s", hours(p.work.likely), clock(p.company()))
+		p.reason("hold", nil, "%s of work are too little to boot a machine for: they wait for company until %s", slotTime(p.work.likely), clock(p.company()))
 	default:
-		why := fmt.Sprintf("%s of work waited for company long enough", hours(p.work.likely))
+		why := fmt.Sprintf("%s of work waited for company long enough", slotTime(p.work.likely))
 		if p.work.rush {
-			why = hours(p.work.likely) + " of work are in a hurry"
+			why = slotTime(p.work.likely) + " of work are in a hurry"
 		}
 		p.launch(offers, wish{rate: least.Rate(), round: true, why: why})
 	}
@@ -205,6 +206,19 @@ func (p *planner) launchMin() {
 	p.launch(offers, wish{rate: float64(n) * offers[0].Rate(), forced: true, round: true, why: why})
 }
 
-func hours(slotSeconds float64) string { return fmt.Sprintf("%.1f slot-hours", slotSeconds/3600) }
+// slotTime tells an amount of work.
+func slotTime(seconds float64) string {
+	if seconds < 3600 {
+		return count(int(math.Ceil(seconds/60)), "slot-minute")
+	}
+	return fmt.Sprintf("%.1f slot-hours", seconds/3600)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

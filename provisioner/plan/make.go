@@ -187,7 +187,7 @@ func (p *planner) safety() {
 		p.danger = max(p.danger, sum/span)
 		if rate := (sum - done) / span; rate > p.safe {
 			p.safe = rate
-			p.saved = fmt.Sprintf("%.1f slot-hours due by %s leave no time but for one run on demand", sum/3600, c.deadline.UTC().Format("15:04"))
+			p.saved = fmt.Sprintf("%s due by %s leave no time but for one run on demand", slotTime(sum), c.deadline.UTC().Format("15:04"))
 		}
 	}
 }
