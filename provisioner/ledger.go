@@ -163,7 +163,7 @@ type Outlook struct {
 	Backlog  float64   `json:"backlog_slot_s"`    // work left, almost surely: seconds of one slot of speed 1
 	AtRisk   int       `json:"at_risk"`           // jobs whose deadline may be missed
 	Slack    *float64  `json:"slack_s"`           // the least of all work, with the fleet as wanted; null: no work
-	Clear    time.Time `json:"clear,omitzero"`    // when all work is done, as likely as not
+	Clear    time.Time `json:"clear,omitzero"`    // when all work is done, as likely as not; zero: unknown, or there is none
 	Rate     Money     `json:"rate"`              // an hour, of all that is paid now
 	Today    Money     `json:"today"`             // paid in this UTC day until now
 	Month    Money     `json:"month"`             //

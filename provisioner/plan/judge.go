@@ -31,8 +31,8 @@ func (p *planner) judge() {
 		}
 		o.Clear = p.Now.Add(start + span(likely/rate) + c.chain)
 	}
-	if len(p.classes) == 0 {
-		o.Clear = time.Time{}
+	if len(p.classes) == 0 || p.power.total() == 0 {
+		o.Clear = time.Time{} // of work that waits nobody knows for how long
 	}
 	p.out.Outlook = o
 }

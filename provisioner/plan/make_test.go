@@ -89,6 +89,9 @@ func TestMake(t *testing.T) {
 			if !strings.Contains(codes(got), x.code) {
 				t.Errorf("reasons %q, want %q among them", codes(got), x.code)
 			}
+			if works := len(x.in.Machines)-x.drain+len(got.Launch) > 0; got.Outlook.Clear.IsZero() != (len(x.in.Demand) == 0 || !works) {
+				t.Errorf("all done at %s, with %d machines", got.Outlook.Clear, got.Outlook.Want)
+			}
 			if got.Outlook.AtRisk != x.atRisk && x.atRisk > 0 {
 				t.Errorf("%d jobs at risk, want %d", got.Outlook.AtRisk, x.atRisk)
 			}

@@ -157,7 +157,7 @@ func (p *planner) launch(offers []scored, w wish) {
 		}
 	}
 	if code != "" {
-		p.reason(code, map[string]float64{"slots": left + over}, "%.0f slots more are wanted and not launched: %s", left+over, bound)
+		p.reason(code, map[string]float64{"slots": left + over}, "%s more would be launched, but %s", count(int(math.Round(left+over)), "slot"), bound)
 	}
 	p.group(pools, counts, held, limit, w)
 }
