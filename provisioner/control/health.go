@@ -152,17 +152,23 @@ func (t *turn) lived(m *provisioner.Machine, interrupted bool) {
 // provider's guess.
 func (t *turn) measured() []provisioner.Offer {
 	offers := slices.Clone(t.seen.offers.value)
-	for n, o := range offers {
-		h := t.healthOf(o.Pool)
-		if len(h.Boots) < bootsTrust {
-			continue
+	for n := range offers {
+		if boot, p99, ok := bootsOf(t.healthOf(offers[n].Pool)); ok {
+			offers[n].Boot, offers[n].BootP99 = boot, p99
 		}
-		boots := slices.Clone(h.Boots)
-		slices.Sort(boots)
-		offers[n].Boot = seconds(boots[len(boots)/2])
-		offers[n].BootP99 = max(seconds(boots[len(boots)-1]), offers[n].Boot*3/2)
 	}
 	return offers
+}
+
+// bootsOf is how long the boots of a pool take, as measured: not ok by too few.
+func bootsOf(h provisioner.Health) (boot, p99 time.Duration, ok bool) {
+	if len(h.Boots) < bootsTrust {
+		return 0, 0, false
+	}
+	boots := slices.Clone(h.Boots)
+	slices.Sort(boots)
+	boot = seconds(boots[len(boots)/2])
+	return boot, max(seconds(boots[len(boots)-1]), boot*3/2), true
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

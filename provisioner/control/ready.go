@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"bobine/provisioner"
@@ -63,15 +64,17 @@ func (t *turn) bootLate() {
 // are all ended before they work.
 func (t *turn) bootLimit(p provisioner.Pool) time.Duration {
 	h := t.healthOf(p)
-	for _, o := range t.measured() {
-		if o.Pool != p || o.BootP99 <= 0 {
-			continue
-		}
-		limit := 3 * o.BootP99
-		if len(h.Boots) >= bootsTrust {
-			limit = o.BootP99 * 5 / 4
-		}
-		return min(bootMost, max(bootLeast, limit)*time.Duration(1+h.BootFails))
+	offers := t.seen.offers.value
+	i := slices.IndexFunc(offers, func(o provisioner.Offer) bool { return o.Pool == p })
+	if i < 0 {
+		return bootMost
 	}
-	return bootMost
+	limit := 3 * offers[i].BootP99
+	if _, p99, ok := bootsOf(h); ok {
+		limit = p99 * 5 / 4
+	}
+	if limit <= 0 {
+		return bootMost
+	}
+	return min(bootMost, max(bootLeast, limit)*time.Duration(1+h.BootFails))
 }
