@@ -14,9 +14,8 @@ const urgentFrom = 30 * time.Minute
 // due is the work of one deadline, and what of it ceilings let run.
 type due struct {
 	state.Due
-	tasks   int     // at once
-	cost    float64 // until it is due
-	guessed float64 // of that
+	tasks int     // at once
+	cost  float64 // until it is due; Guessed is of that
 }
 
 // allowed puts together what has one deadline, and tells what may run of it: of
@@ -31,14 +30,14 @@ func allowed(dues []state.Due, terms map[string]queue.Partner, now time.Time) []
 	taken := map[string]share{}
 	var out []due
 	for _, d := range dues {
-		may := due{d, d.Tasks, d.Cost, d.Guessed}
+		may := due{d, d.Tasks, d.Cost}
 		ceiling, span := terms[d.Partner].Ceiling, d.Deadline.Sub(now)-urgentFrom
 		if ceiling > 0 && span > 0 {
 			s := taken[d.Partner]
 			may.tasks = min(d.Tasks, ceiling-s.tasks)
 			may.cost = min(d.Cost, max(0, float64(ceiling)*span.Seconds()-s.cost))
 			if may.tasks < d.Tasks || may.cost < d.Cost {
-				may.guessed = 0 // not the guess bounds it
+				may.Guessed = 0 // not the guess bounds it
 			}
 			taken[d.Partner] = share{s.tasks + may.tasks, s.cost + may.cost}
 		}
@@ -53,7 +52,7 @@ func allowed(dues []state.Due, terms map[string]queue.Partner, now time.Time) []
 
 func (d *due) add(o due) {
 	d.Jobs, d.Tasks, d.Cost, d.Guessed = d.Jobs+o.Jobs, d.Tasks+o.Tasks, d.Cost+o.Cost, d.Guessed+o.Guessed
-	d.tasks, d.cost, d.guessed = d.tasks+o.tasks, d.cost+o.cost, d.guessed+o.guessed
+	d.tasks, d.cost = d.tasks+o.tasks, d.cost+o.cost
 	if d.Arrived.IsZero() || !o.Arrived.IsZero() && o.Arrived.Before(d.Arrived) {
 		d.Arrived = o.Arrived
 	}

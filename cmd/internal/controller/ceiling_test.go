@@ -38,7 +38,7 @@ func TestCeiling(t *testing.T) {
 			t.Fatalf("%s: %+v", c.intent, got)
 		}
 		for i, w := range c.want {
-			if g := got[i]; (want{g.tasks, g.cost, g.guessed}) != w || g.Jobs < 1 || g.Cost < g.cost {
+			if g := got[i]; (want{g.tasks, g.cost, g.Guessed}) != w || g.Jobs < 1 || g.Cost < g.cost {
 				t.Errorf("%s: %+v, want %+v", c.intent, g, w)
 			}
 		}

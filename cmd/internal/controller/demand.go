@@ -50,7 +50,7 @@ func (c *Controller) Demand(ctx context.Context, now time.Time) ([]plan.Demand, 
 		left := max(0, d.cost-done[bucket{d.Deadline.Unix(), d.Rush}])
 		all = append(all, plan.Demand{
 			Deadline: d.Deadline, Arrived: d.Arrived, Jobs: d.Jobs, Tasks: d.tasks, Rush: d.Rush,
-			Guessed: min(left, d.guessed), Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
+			Guessed: min(left, d.Guessed), Likely: left, Surely: max(left, left*sum.P90/max(sum.P50, 1e-9)),
 			Chain: afterChunks + min(seconds(each.P90), longest),
 		})
 	}
