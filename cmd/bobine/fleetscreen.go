@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"time"
 
 	"bobine/cmd/internal/api"
 	"bobine/provisioner"
+	"bobine/provisioner/plan"
 )
 
 // headline is the verdict in words.
@@ -205,10 +205,7 @@ func workLine(s api.FleetStatus) string {
 	if s.Backlog <= 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%.1f slot-hours left", s.Backlog/3600)
-	if s.Backlog < 3600 {
-		text = count(int(math.Ceil(s.Backlog/60)), "slot-minute") + " left"
-	}
+	text := plan.SlotTime(s.Backlog) + " left"
 	if s.Clear != nil && s.Clear.After(s.At) {
 		text += fmt.Sprintf(", all done about %s, in %s", near(*s.Clear, s.At), age(s.Clear.Sub(s.At)))
 	}

@@ -14,7 +14,7 @@ import (
 func (p *planner) bring() {
 	p.allow()
 	p.reason("work", map[string]float64{"slot_s_likely": p.work.likely, "slot_s_surely": p.work.surely, "jobs": float64(p.work.jobs), "tasks": float64(p.work.tasks)},
-		"%s of work are left in %s", slotTime(p.work.likely), count(p.work.jobs, "job"))
+		"%s of work are left in %s", SlotTime(p.work.likely), count(p.work.jobs, "job"))
 	p.keep()
 	if p.safe > 0 && !p.bounds.strict {
 		p.launchSafe()
@@ -103,7 +103,7 @@ func (p *planner) launchWide() {
 	least := offers[0] // the smallest
 	width := p.width(least.Offer)
 	extra := min(width-p.power.total(), float64(max(0, waiting))*least.Speed)
-	why := fmt.Sprintf("%s of work keep %.0f slots busy at %.0f %% overhead", slotTime(p.work.likely), width, 100*p.Policy.Overhead)
+	why := fmt.Sprintf("%s of work keep %.0f slots busy at %.0f %% overhead", SlotTime(p.work.likely), width, 100*p.Policy.Overhead)
 	switch {
 	case p.need > extra && p.need > least.Rate()/2:
 		why = fmt.Sprintf("deadlines ask for %.1f slots more", p.need)
@@ -118,11 +118,11 @@ func (p *planner) launchWide() {
 	case len(p.live)+len(p.out.Launch) > 0:
 		p.reason("width", map[string]float64{"slots": width}, "%s", why)
 	case p.Now.Before(p.company()):
-		p.reason("hold", nil, "%s of work are too little to boot a machine for: they wait for company until %s", slotTime(p.work.likely), clock(p.company()))
+		p.reason("hold", nil, "%s of work are too little to boot a machine for: they wait for company until %s", SlotTime(p.work.likely), clock(p.company()))
 	default:
-		why := fmt.Sprintf("%s of work waited for company long enough", slotTime(p.work.likely))
+		why := fmt.Sprintf("%s of work waited for company long enough", SlotTime(p.work.likely))
 		if p.work.rush {
-			why = slotTime(p.work.likely) + " of work are in a hurry"
+			why = SlotTime(p.work.likely) + " of work are in a hurry"
 		}
 		p.launch(offers, wish{rate: least.Rate(), round: true, why: why})
 	}
@@ -206,8 +206,8 @@ func (p *planner) launchMin() {
 	p.launch(offers, wish{rate: float64(n) * offers[0].Rate(), forced: true, round: true, why: why})
 }
 
-// slotTime tells an amount of work.
-func slotTime(seconds float64) string {
+// SlotTime tells an amount of work, in seconds of one slot, for people.
+func SlotTime(seconds float64) string {
 	if seconds < 3600 {
 		return count(int(math.Ceil(seconds/60)), "slot-minute")
 	}

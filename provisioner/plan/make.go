@@ -173,21 +173,19 @@ func (p *planner) safety() {
 			run = max(run, unhurried.Seconds())
 		}
 		tight := dry && run > 0.6*left.Seconds()
-		if left.Seconds()-run > guard.Seconds() && !tight {
+		ample := left.Seconds()-run > guard.Seconds()
+		if ample && !tight {
 			continue
 		}
 		span := max(left, soonest).Seconds()
-		// Not all spot dies within these minutes: half of it counts at the last
-		// moment, and all that lives where there is slack still.
-		done, all := demanded.until(due), power.until(due)
-		if tight && left.Seconds()-run > guard.Seconds() {
-			done = all
+		done := power.until(due)
+		if !ample { // at the last moment: not all spot dies within minutes, and half of it counts
+			done = (done + demanded.until(due)) / 2
 		}
-		done = (done + all) / 2
 		p.danger = max(p.danger, sum/span)
 		if rate := (sum - done) / span; rate > p.safe {
 			p.safe = rate
-			p.saved = fmt.Sprintf("%s due by %s leave no time but for one run on demand", slotTime(sum), c.deadline.UTC().Format("15:04"))
+			p.saved = fmt.Sprintf("%s due by %s leave no time but for one run on demand", SlotTime(sum), c.deadline.UTC().Format("15:04"))
 		}
 	}
 }

@@ -48,11 +48,8 @@ func (p *planner) ask(m provisioner.Market) []scored {
 	out := make([]scored, 0, len(p.Offers))
 	for i := range p.Offers {
 		o := &p.Offers[i]
-		if o.Market != m || density(o) < p.dense[m] {
-			continue
-		}
 		h := p.Pools[o.Pool]
-		if o.Slots < 1 || o.Speed <= 0 || p.Now.Before(h.DryUntil) || p.Now.Before(h.BootsUntil) ||
+		if !p.serves(o, m) || p.Now.Before(h.DryUntil) || p.Now.Before(h.BootsUntil) ||
 			m == provisioner.Spot && p.Now.Before(h.RiskyUntil) {
 			continue
 		}
@@ -65,6 +62,11 @@ func (p *planner) ask(m provisioner.Market) []scored {
 		return cmp.Compare(a.Pool.String(), b.Pool.String())
 	})
 	return out
+}
+
+// serves tells that machines of an offer of the market could do the work.
+func (p *planner) serves(o *provisioner.Offer, m provisioner.Market) bool {
+	return o.Market == m && o.Slots > 0 && o.Speed > 0 && density(o) >= p.dense[m]
 }
 
 // density is the rate of a vCPU.
@@ -307,7 +309,7 @@ func (p *planner) best(m provisioner.Market, fit sizes) float64 {
 	best := math.Inf(1)
 	for i := range p.Offers {
 		o := &p.Offers[i]
-		if o.Market != m || o.Slots < 1 || o.Speed <= 0 || density(o) < p.dense[m] {
+		if !p.serves(o, m) {
 			continue
 		}
 		if score := p.score(*o); fit.take(o, score) {
